@@ -1,0 +1,290 @@
+"""The ``framewright`` command. The only module that prints."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from framewright import __version__
+from framewright.errors import FramewrightError, InputError
+
+__all__ = ["main"]
+
+EXIT_DONE, EXIT_FAILED, EXIT_REFUSED = 0, 1, 2
+
+_EPILOG = """\
+examples:
+  framewright score holiday.mp4 painted.mp4 --scorer fast --style starry_night
+  framewright score holiday.mov results/ --scorer color --style wave
+  framewright score film.mkv out.mkv --scorer color --option image=my_painting.jpg
+  framewright plan holiday.mp4
+  framewright styles
+  framewright doctor
+
+exit status: 0 done, 2 the input was refused (the message says why), 1 anything else.
+Every setting is also an environment variable, FRAMEWRIGHT_WORK_STORE and so on:
+see `framewright settings`.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    level = logging.DEBUG if arguments.verbose else logging.WARNING
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        return int(arguments.run(arguments))
+    except InputError as error:
+        print(f"framewright: {error}", file=sys.stderr)
+        return EXIT_REFUSED
+    except FramewrightError as error:
+        print(f"framewright: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        print(
+            "framewright: stopped; finished units are kept, run the same command to go on.",
+            file=sys.stderr,
+        )
+        return EXIT_FAILED
+    except Exception as error:
+        logging.getLogger(__name__).debug("unexpected", exc_info=True)
+        print(
+            f"framewright: unexpected {type(error).__name__}: {error}. Run again with --verbose "
+            "for details.",
+            file=sys.stderr,
+        )
+        return EXIT_FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="framewright",
+        description="Apply a deep-learning model to every frame of a video, keep its sound.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"framewright {__version__}")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("-v", "--verbose", action="store_true", help="log what happens")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_score(commands.add_parser("score", parents=[common], help="score a video"))
+    _add_plan(commands.add_parser("plan", parents=[common], help="show what scoring would do"))
+    for name, function, text in (
+        ("styles", _styles, "list the paintings that --style knows by name"),
+        ("scorers", _scorers, "list the installed scorers"),
+        ("settings", _settings, "list every setting, its variable, value and meaning"),
+        ("doctor", _doctor, "check this installation and say what to do"),
+    ):
+        command = commands.add_parser(name, parents=[common], help=text, description=text)
+        command.set_defaults(run=function)
+    return parser
+
+
+def _add_scorer_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--scorer", default="fast", metavar="NAME", help="model to apply (default: fast)"
+    )
+    parser.add_argument(
+        "--style", metavar="NAME", help="painting, by the name that `framewright styles` lists"
+    )
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="any other option of the scorer; may be given several times",
+    )
+    parser.add_argument(
+        "--unit-seconds",
+        type=float,
+        metavar="S",
+        help="length of video that one task scores, in seconds (default: 10)",
+    )
+
+
+def _add_score(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Score every frame of a video and keep everything else of it."
+    parser.add_argument("source", type=Path, metavar="IN", help="video to score")
+    parser.add_argument(
+        "output",
+        metavar="OUT",
+        help="file to write (its suffix decides the container: .mp4 .m4v .mov .mkv .webm), or a "
+        "folder ending in '/' (name and container follow the source)",
+    )
+    _add_scorer_options(parser)
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=0,
+        metavar="N",
+        help="scoring processes (default: one per CPU core, or per GPU)",
+    )
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write the report as JSON")
+    parser.add_argument("-q", "--quiet", action="store_true", help="show no progress")
+    parser.set_defaults(run=_score)
+
+
+def _add_plan(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Split a video and show its units, without scoring anything."
+    parser.add_argument("source", type=Path, metavar="IN", help="video to look at")
+    parser.add_argument("--json", action="store_true", help="print the manifest as JSON")
+    _add_scorer_options(parser)
+    parser.set_defaults(run=_plan)
+
+
+def _options(arguments: argparse.Namespace) -> dict[str, str]:
+    options: dict[str, str] = {}
+    for text in arguments.option:
+        key, separator, value = text.partition("=")
+        if not separator or not key:
+            raise InputError(f"--option {text!r} is not understood; write it as KEY=VALUE.")
+        options[key] = value
+    if arguments.style is not None:
+        options["style"] = arguments.style
+    return options
+
+
+def _score(arguments: argparse.Namespace) -> int:
+    from framewright.outputs import output_suffix
+    from framewright.run import run
+    from framewright.scorers import create
+
+    output_suffix(arguments.output)
+    if arguments.workers < 0:
+        raise InputError(f"--workers {arguments.workers} is not possible; use 1 or more.")
+    scorer = create(arguments.scorer, _options(arguments))
+    with _ProgressLine(quiet=arguments.quiet) as progress:
+        report = run(
+            arguments.source,
+            arguments.output,
+            scorer.identity,
+            unit_seconds=arguments.unit_seconds,
+            workers=arguments.workers,
+            progress=progress,
+        )
+    if arguments.report:
+        arguments.report.write_text(report.model_dump_json(indent=2) + "\n")
+    for stream in report.streams:
+        print(f"note: stream {stream.stream} ({stream.kind}) {stream.action}: {stream.detail}")
+    for warning in report.warnings:
+        print(f"note: {warning}")
+    print(
+        f"{report.frames_in} frames in, {report.frames_out} out, "
+        f"{report.frames_per_second:.1f} frames/s, {report.overhead_share:.0%} of "
+        f"{report.stages['total']:.1f} s not scoring; {report.units_scored} of "
+        f"{len(report.units)} units scored in this run"
+    )
+    print(f"output: {report.output}")
+    return EXIT_DONE
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    import tempfile
+
+    from framewright.plan import planned
+    from framewright.scorers import create
+
+    scorer = create(arguments.scorer, _options(arguments))
+    with tempfile.TemporaryDirectory(prefix="framewright-") as folder:
+        manifest = planned(arguments.source, scorer.identity, Path(folder), arguments.unit_seconds)
+    if arguments.json:
+        print(manifest.model_dump_json(indent=2))
+        return EXIT_DONE
+    video = manifest.video
+    print(f"{arguments.source}: {video.codec} {video.width}x{video.height} {video.pixel_format}")
+    print(
+        f"  {manifest.frames} frames, {float(video.frame_rate):.3f} frames/s, "
+        f"time base {video.time_base}, container {video.container} -> {video.container_suffix}"
+    )
+    size_bytes = sum(bundle.size_bytes for bundle in manifest.bundles)
+    print(f"  {len(manifest.bundles)} bundles, {size_bytes} bytes to upload")
+    print(f"  {len(manifest.units)} units:")
+    for unit in manifest.units:
+        print(f"    {unit.index:5d}  frames [{unit.start}, {unit.stop})")
+    for other in video.others:
+        print(f"  stream {other.index}: {other.kind} {other.codec} {other.language}".rstrip())
+    for warning in video.warnings:
+        print(f"  note: {warning}")
+    return EXIT_DONE
+
+
+def _styles(_: argparse.Namespace) -> int:
+    from framewright.scorers.fast.weights import styles
+
+    for style in styles():
+        print(f"{style.name:18s} {style.title}, {style.artist}, {style.year}")
+    return EXIT_DONE
+
+
+def _scorers(_: argparse.Namespace) -> int:
+    from framewright.scorers import describe, scorer_names
+
+    for name in scorer_names():
+        print(f"{name:12s} {describe(name)}")
+    return EXIT_DONE
+
+
+def _settings(_: argparse.Namespace) -> int:
+    from framewright.settings import Settings, get_settings
+
+    current = get_settings()
+    for name, field in Settings.model_fields.items():
+        print(f"FRAMEWRIGHT_{name.upper()}={getattr(current, name)}\n    {field.description}")
+    return EXIT_DONE
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from framewright.doctor import examine
+
+    findings = examine()
+    for finding in findings:
+        mark = {"ok": "ok  ", "note": "note", "problem": "BAD "}[finding.verdict]
+        print(f"{mark} {finding.what}: {finding.found}")
+        if finding.advice:
+            print(f"     -> {finding.advice}")
+    return EXIT_FAILED if any(f.verdict == "problem" for f in findings) else EXIT_DONE
+
+
+class _ProgressLine:
+    """One bar on a terminal, on standard error; silent where there is none."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as Bars
+
+        console = Console(stderr=True)
+        self._bars = Bars(
+            TextColumn("{task.description:>7}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("frames"),
+            TimeElapsedColumn(),
+            console=console,
+            disable=quiet or not console.is_terminal,
+        )
+        self._tasks: dict[str, int] = {}
+
+    def __enter__(self) -> _ProgressLine:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def __call__(self, progress: object) -> None:
+        from framewright.types import Progress
+
+        if not isinstance(progress, Progress):
+            return
+        if progress.stage not in self._tasks:
+            self._tasks[progress.stage] = self._bars.add_task(progress.stage, total=None)
+        self._bars.update(
+            self._tasks[progress.stage],  # type: ignore[arg-type]
+            completed=progress.done,
+            total=progress.total or None,
+        )

@@ -1,0 +1,178 @@
+"""Examine an installation: what is there, whether it fits together, what to do about it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+from typing import Literal
+
+from packaging.requirements import Requirement
+
+from framewright import __version__
+from framewright.settings import get_settings
+
+__all__ = ["Finding", "examine"]
+
+_PREFECT_TIMEOUT_SECONDS = 3.0
+_CODECS = {"libx264": "MP4, MOV and MKV outputs", "libvpx-vp9": "WebM outputs"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    verdict: Literal["ok", "note", "problem"]
+    found: str
+    advice: str = ""
+
+
+def examine() -> list[Finding]:
+    """Look at versions, pins, codecs, models, storage, GPU and Prefect; never raises."""
+    checks: tuple[Callable[[], Iterator[Finding]], ...] = (
+        _python,
+        _pins,
+        _codecs,
+        _styles,
+        _gpu,
+        _store,
+        _prefect,
+    )
+    findings: list[Finding] = []
+    for check in checks:
+        try:
+            findings.extend(check())
+        except Exception as error:  # noqa: BLE001 - a broken part is a finding
+            name = check.__name__.strip("_")
+            findings.append(
+                Finding(
+                    name,
+                    "problem",
+                    f"{type(error).__name__}: {error}",
+                    "Install again: make install.",
+                )
+            )
+    return findings
+
+
+def _python() -> Iterator[Finding]:
+    found = f"framewright {__version__}, Python {sys.version.split()[0]}"
+    yield Finding("version", "ok", found)
+
+
+def _pins() -> Iterator[Finding]:
+    """Compare what is installed with what the project's metadata allows."""
+    for text in requires("framewright") or ():
+        requirement = Requirement(text)
+        optional = requirement.marker is not None and "extra" in str(requirement.marker)
+        if optional and 'extra == "flow"' not in str(requirement.marker):
+            continue
+        if requirement.marker and not requirement.marker.evaluate({"extra": "flow"}):
+            continue
+        yield _pin(requirement, optional)
+
+
+def _pin(requirement: Requirement, optional: bool) -> Finding:
+    name, allowed = requirement.name, str(requirement.specifier)
+    try:
+        found = version(name)
+    except PackageNotFoundError:
+        if optional:
+            return Finding(name, "note", "not installed", "Needed for Prefect runs: make install.")
+        return Finding(name, "problem", "not installed", "Install again: make install.")
+    if requirement.specifier.contains(found, prereleases=True):
+        return Finding(name, "ok", found)
+    return Finding(
+        name, "problem", f"{found}, but {allowed} is needed", f"pip install '{name}{allowed}'"
+    )
+
+
+def _codecs() -> Iterator[Finding]:
+    import av
+
+    for codec, purpose in _CODECS.items():
+        if codec in av.codecs_available:
+            yield Finding(f"encoder {codec}", "ok", f"for {purpose}")
+        else:
+            yield Finding(
+                f"encoder {codec}",
+                "problem",
+                "missing",
+                f"Needed for {purpose}: install the PyAV wheel, not a build against the system.",
+            )
+    from framewright.media.ffmpeg import ffmpeg_version
+
+    yield Finding("ffmpeg binary", "ok", f"{ffmpeg_version()} (imageio-ffmpeg)")
+
+
+def _styles() -> Iterator[Finding]:
+    from framewright.scorers import scorer_names
+    from framewright.scorers.fast.weights import style_names, weights_sha256
+
+    yield Finding("scorers", "ok", ", ".join(scorer_names()))
+    yield Finding("weights of fast", "ok", f"{len(style_names())} styles, {weights_sha256()[:12]}")
+
+
+def _gpu() -> Iterator[Finding]:
+    import torch
+
+    if torch.cuda.is_available():
+        for index in range(torch.cuda.device_count()):
+            yield Finding(f"GPU {index}", "ok", torch.cuda.get_device_name(index))
+        return
+    cores = get_settings().worker_count()
+    yield Finding(
+        "GPU",
+        "note",
+        f"none; scoring runs in {cores} CPU processes",
+        "With an NVIDIA card present, check that its driver is installed (nvidia-smi).",
+    )
+
+
+def _store() -> Iterator[Finding]:
+    address = get_settings().work_store
+    folder = Path(address.removeprefix("file://")).expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        yield Finding(
+            "work store",
+            "problem",
+            f"{address}: {error.strerror}",
+            "Set FRAMEWRIGHT_WORK_STORE to a folder that can be written to.",
+        )
+        return
+    yield Finding("work store", "ok", address)
+
+
+def _prefect() -> Iterator[Finding]:
+    address = os.environ.get("PREFECT_API_URL", "")
+    if not address.startswith(("http://", "https://")):
+        yield Finding(
+            "Prefect server",
+            "note",
+            "PREFECT_API_URL is not set",
+            "Not needed for `framewright score`; `make demo` starts a server of its own.",
+        )
+        return
+    try:
+        with urllib.request.urlopen(  # noqa: S310 - the scheme is checked above
+            f"{address}/health", timeout=_PREFECT_TIMEOUT_SECONDS
+        ) as answer:
+            yield Finding("Prefect server", "ok", f"{address} answers {answer.status}")
+    except (urllib.error.URLError, OSError) as error:
+        yield Finding(
+            "Prefect server",
+            "problem",
+            f"{address}: {error}",
+            "Start it (prefect server start), or correct PREFECT_API_URL.",
+        )

@@ -1,0 +1,1 @@
+"""Video: probe, split, decode, encode, stitch, verify."""

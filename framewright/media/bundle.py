@@ -1,0 +1,161 @@
+"""The packet bundle: a stretch of a source's compressed packets, as one content-addressed blob.
+
+Layout, little-endian::
+
+    8 bytes   magic "FWPKTS1\\n"
+    u32       length of the header, then the header as JSON (``StreamHeader``)
+    records   u32 size, i64 pts, i64 dts, u8 flags, then ``size`` bytes of payload
+    u32       0xFFFFFFFF, then u32 number of records: the bundle is whole
+
+It is written and read front to back in constant memory. No container is involved, so no time base
+is rounded and no edit list rewritten.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from framewright.errors import ManifestError
+
+__all__ = ["BundleReader", "BundleWriter", "PacketRecord", "StreamHeader"]
+
+_MAGIC = b"FWPKTS1\n"
+_RECORD = struct.Struct("<Iqqb")
+_COUNT = struct.Struct("<I")
+_END = 0xFFFFFFFF
+_NO_TIME = -(1 << 63)
+_MAX_HEADER_BYTES = 16 << 20
+_MAX_PACKET_BYTES = 1 << 30
+
+_KEY, _DISCARD, _TAIL = 1, 2, 4
+
+
+class StreamHeader(BaseModel):
+    """What a decoder must be told before the first packet."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    codec: str
+    codec_tag: str
+    width: int = Field(gt=0)
+    height: int = Field(gt=0)
+    pixel_format: str
+    extradata_base64: str
+
+    @property
+    def extradata(self) -> bytes:
+        """Codec configuration record."""
+        return base64.b64decode(self.extradata_base64)
+
+
+@dataclass(frozen=True, slots=True)
+class PacketRecord:
+    """One compressed packet; times in the source's time base."""
+
+    payload: bytes
+    pts: int | None
+    dts: int | None
+    key: bool
+    discard: bool
+    """Fed to the decoder but never shown (edit lists)."""
+    tail: bool = False
+    """Belongs to the next bundle; here only so that leading pictures can be decoded."""
+
+
+class BundleWriter:
+    """Writes a bundle to a file, hashing as it goes; ``close`` makes it whole."""
+
+    def __init__(self, path: Path, header: StreamHeader) -> None:
+        self.path = path
+        self.size_bytes = 0
+        self._count = 0
+        self._hash = hashlib.sha256()
+        self._out: BinaryIO = path.open("wb")
+        text = header.model_dump_json().encode()
+        self._write(_MAGIC + _COUNT.pack(len(text)) + text)
+
+    def _write(self, data: bytes) -> None:
+        self._out.write(data)
+        self._hash.update(data)
+        self.size_bytes += len(data)
+
+    def add(self, packet: PacketRecord) -> None:
+        """Append a packet."""
+        flags = _KEY * packet.key | _DISCARD * packet.discard | _TAIL * packet.tail
+        pts = _NO_TIME if packet.pts is None else packet.pts
+        dts = _NO_TIME if packet.dts is None else packet.dts
+        self._write(_RECORD.pack(len(packet.payload), pts, dts, flags))
+        self._write(packet.payload)
+        self._count += 1
+
+    def close(self) -> str:
+        """Finish the file and return the sha256 of its bytes, in hex."""
+        self._write(_COUNT.pack(_END) + _COUNT.pack(self._count))
+        self._out.close()
+        return self._hash.hexdigest()
+
+    def abort(self) -> None:
+        """Close and remove the unfinished file."""
+        self._out.close()
+        self.path.unlink(missing_ok=True)
+
+
+class BundleReader:
+    """Reads a bundle from a stream, front to back.
+
+    Raises ``ManifestError`` for anything that is not a whole, well-formed bundle.
+    """
+
+    def __init__(self, stream: BinaryIO, name: str) -> None:
+        self._stream = stream
+        self._name = name
+        if self._exactly(len(_MAGIC)) != _MAGIC:
+            raise ManifestError(f"{name}: not a packet bundle of this version.")
+        (length,) = _COUNT.unpack(self._exactly(_COUNT.size))
+        if length > _MAX_HEADER_BYTES:
+            raise ManifestError(f"{name}: header of {length} bytes.")
+        try:
+            self.header = StreamHeader.model_validate_json(self._exactly(length))
+        except ValidationError as error:
+            raise ManifestError(
+                f"{name}: header not readable ({error.error_count()} errors)."
+            ) from error
+
+    def _exactly(self, count: int) -> bytes:
+        data = self._stream.read(count)
+        if len(data) != count:
+            raise ManifestError(f"{self._name}: cut off, {count} bytes wanted, {len(data)} left.")
+        return data
+
+    def __iter__(self) -> Iterator[PacketRecord]:
+        """Yield the packets in decoding order."""
+        count = 0
+        while True:
+            size_bytes = self._exactly(_COUNT.size)
+            (size,) = _COUNT.unpack(size_bytes)
+            if size == _END:
+                break
+            if size > _MAX_PACKET_BYTES:
+                raise ManifestError(f"{self._name}: packet {count} claims {size} bytes.")
+            rest = self._exactly(_RECORD.size - _COUNT.size)
+            _, pts, dts, flags = _RECORD.unpack(size_bytes + rest)
+            yield PacketRecord(
+                payload=self._exactly(size),
+                pts=None if pts == _NO_TIME else pts,
+                dts=None if dts == _NO_TIME else dts,
+                key=bool(flags & _KEY),
+                discard=bool(flags & _DISCARD),
+                tail=bool(flags & _TAIL),
+            )
+            count += 1
+        (declared,) = _COUNT.unpack(self._exactly(_COUNT.size))
+        if declared != count:
+            raise ManifestError(f"{self._name}: {declared} packets declared, {count} found.")

@@ -1,0 +1,121 @@
+"""Decide what becomes of the streams beside the scored one: copied, converted, or dropped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from framewright.media.containers import CONTAINERS, ContainerRule, container_for
+from framewright.types import OtherStream, StreamOutcome, VideoInfo
+
+__all__ = ["Carry", "carry_streams", "preferred_suffix"]
+
+_ATTACHED_PIC = 0x400
+_LOSSLESS = ("pcm_", "adpcm", "flac", "alac", "truehd", "mlp", "wavpack", "tta")
+_TEXT = frozenset({"mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "text"})
+_REENCODED_BITRATE = "192k"
+
+
+@dataclass(frozen=True, slots=True)
+class Carry:
+    """What becomes of one stream of the source."""
+
+    stream: OtherStream
+    action: Literal["copy", "convert", "drop"]
+    codec: str = ""
+    """Encoder to convert with."""
+    options: tuple[tuple[str, str], ...] = ()
+    detail: str = ""
+
+    @property
+    def outcome(self) -> StreamOutcome | None:
+        """How the report tells it; None for a plain copy."""
+        if self.action == "copy":
+            return None
+        action: Literal["converted", "dropped"] = (
+            "converted" if self.action == "convert" else "dropped"
+        )
+        return StreamOutcome(
+            stream=self.stream.index, kind=self.stream.kind, action=action, detail=self.detail
+        )
+
+
+def carry_streams(video: VideoInfo, suffix: str) -> list[Carry]:
+    """Decide for every stream beside the scored one, in the order of the source."""
+    rule = container_for(suffix)
+    return [_decide(stream, rule) for stream in video.others]
+
+
+def preferred_suffix(video: VideoInfo) -> str:
+    """Return the source's own kind of container, or Matroska where only that holds its streams."""
+    own = video.container_suffix
+    if own in (".mkv", ".webm"):
+        return own
+    refused = [c.stream for c in carry_streams(video, own) if _is_loss(c)]
+    saved = [s for s in refused if _decide(s, CONTAINERS[".mkv"]).action == "copy"]
+    return ".mkv" if saved else own
+
+
+def _is_loss(carry: Carry) -> bool:
+    return carry.action != "copy" and carry.stream.kind in ("audio", "subtitle")
+
+
+def _decide(stream: OtherStream, rule: ContainerRule) -> Carry:
+    decide = {
+        "audio": _audio,
+        "subtitle": _subtitle,
+        "video": _video,
+        "attachment": _attachment,
+    }.get(stream.kind)
+    if decide is None:
+        return Carry(stream, "drop", detail=f"{stream.kind} stream: only media is carried over")
+    return decide(stream, rule)
+
+
+def _audio(stream: OtherStream, rule: ContainerRule) -> Carry:
+    if stream.codec in rule.audio:
+        return Carry(stream, "copy")
+    if not stream.codec:
+        return Carry(stream, "drop", detail="audio of an unknown codec")
+    lossless = stream.codec.startswith(_LOSSLESS)
+    choices = ["flac", "alac"] if lossless else []
+    for codec in [*choices, "aac", "libopus"]:
+        if codec in rule.audio:
+            detail = f"{stream.codec} does not fit into {rule.suffix}: converted to {codec}"
+            options = () if codec in ("flac", "alac") else (("b:a", _REENCODED_BITRATE),)
+            return Carry(stream, "convert", codec, options, detail)
+    return Carry(stream, "drop", detail=f"{stream.codec} does not fit into {rule.suffix}")
+
+
+def _subtitle(stream: OtherStream, rule: ContainerRule) -> Carry:
+    if stream.codec in rule.subtitles:
+        return Carry(stream, "copy")
+    if stream.codec in _TEXT and rule.text_subtitle:
+        detail = (
+            f"{stream.codec} does not fit into {rule.suffix}: converted to {rule.text_subtitle}"
+        )
+        return Carry(stream, "convert", rule.text_subtitle, (), detail)
+    return Carry(
+        stream,
+        "drop",
+        detail=f"{stream.codec or 'unknown'} subtitles do not fit into {rule.suffix}",
+    )
+
+
+def _video(stream: OtherStream, rule: ContainerRule) -> Carry:
+    if stream.disposition & _ATTACHED_PIC:
+        if rule.suffix == ".webm" or stream.codec not in ("mjpeg", "png", "bmp"):
+            return Carry(stream, "drop", detail=f"cover art does not fit into {rule.suffix}")
+        return Carry(stream, "copy")
+    fits = {"h264", "hevc", "mpeg4", "av1", "libdav1d", "vp9", "mpeg2video"}
+    if rule.suffix == ".webm":
+        fits = {"vp8", "vp9", "libdav1d", "av1"}
+    if stream.codec in fits:
+        return Carry(stream, "copy", detail="a further video stream, not scored")
+    return Carry(stream, "drop", detail=f"{stream.codec} video does not fit into {rule.suffix}")
+
+
+def _attachment(stream: OtherStream, rule: ContainerRule) -> Carry:
+    if rule.attachments:
+        return Carry(stream, "copy")
+    return Carry(stream, "drop", detail=f"{rule.suffix} holds no attachments")

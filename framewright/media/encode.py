@@ -1,0 +1,126 @@
+"""Encode the frames of one unit into a clip whose time stamps carry only their order."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+from av.container import OutputContainer
+from av.packet import Packet
+from av.video.frame import PictureType, VideoFrame
+from av.video.stream import VideoStream
+
+from framewright.media.color import encodable_format
+from framewright.media.containers import container_for
+from framewright.media.source import file_url
+from framewright.settings import Settings
+from framewright.types import EncoderSpec, VideoInfo
+
+__all__ = ["UnitEncoder", "encoder_build", "encoder_spec"]
+
+_VP9_CRF_OFFSET = 12
+"""VP9's rate factor at which it looks like H.264's, on the scale of 0 to 63."""
+
+
+def encoder_build() -> str:
+    """Version of the library that encodes."""
+    major, minor, micro = av.library_versions["libavcodec"]
+    return f"libavcodec {major}.{minor}.{micro}"
+
+
+def encoder_spec(video: VideoInfo, suffix: str, settings: Settings, scale: int = 1) -> EncoderSpec:
+    """Choose codec, pixel format and options for an output container.
+
+    Raises:
+        OutputRefused: the suffix names no container that can be written.
+    """
+    codec = container_for(suffix).video_codec
+    width, height = video.width * scale, video.height * scale
+    if codec == "libx264":
+        options = _x264_options(video, settings)
+    else:
+        options = {
+            "crf": str(settings.quality_crf + _VP9_CRF_OFFSET),
+            "b": "0",
+            "deadline": "realtime",
+            "cpu-used": "6",
+            "lag-in-frames": "0",
+            "auto-alt-ref": "0",
+        }
+    return EncoderSpec(
+        codec=codec,
+        pixel_format=encodable_format(video.pixel_format, width, height, codec),
+        options=options,
+        threads=settings.encoder_threads,
+        build=encoder_build(),
+    )
+
+
+def _x264_options(video: VideoInfo, settings: Settings) -> dict[str, str]:
+    params = ["open-gop=0"]
+    if video.field_order != "progressive":
+        params.append("tff=1" if video.field_order == "top" else "bff=1")
+    untagged = (video.color.primaries, video.color.transfer, video.color.matrix) == (2, 2, 2)
+    if video.color.range_tag == 1 and untagged:
+        params.append("videoformat=component")  # else x264 leaves out the range with the rest
+    if video.hdr and video.hdr.mastering_display:
+        params.append(f"mastering-display={video.hdr.mastering_display}")
+    if video.hdr and video.hdr.content_light:
+        params.append(f"cll={video.hdr.content_light}")
+    return {
+        "preset": settings.encoder_preset,
+        "crf": str(settings.quality_crf),
+        "x264-params": ":".join(params),
+    }
+
+
+class UnitEncoder:
+    """Writes one unit's clip: a fragmented MP4 with time stamps 0, 1, 2, … frames."""
+
+    def __init__(
+        self, path: Path, spec: EncoderSpec, video: VideoInfo, width: int, height: int
+    ) -> None:
+        self._container: OutputContainer = av.open(
+            file_url(path),
+            "w",
+            format="mp4",
+            options={"movflags": "frag_keyframe+empty_moov+default_base_moof"},
+        )
+        self._stream: VideoStream = self._container.add_stream(
+            spec.codec, rate=video.frame_rate, options=dict(spec.options)
+        )  # type: ignore[assignment]
+        context = self._stream.codec_context
+        context.width, context.height = width, height
+        context.pix_fmt = spec.pixel_format
+        context.thread_count = spec.threads
+        context.time_base = 1 / video.frame_rate
+        color = video.color
+        context.color_range = color.range_tag or (2 if color.full_range else 0)
+        context.colorspace = color.matrix if color.matrix_used != "RGB" else 1
+        context.color_primaries = color.primaries
+        context.color_trc = color.transfer
+        context.sample_aspect_ratio = video.sample_aspect_ratio or Fraction(0, 1)
+        self._count = 0
+        self._written = 0
+        self.reorder_frames = 0
+
+    def add(self, frame: VideoFrame) -> None:
+        """Encode the next frame."""
+        frame.pts = self._count
+        frame.time_base = self._stream.codec_context.time_base
+        frame.pict_type = PictureType.NONE
+        self._count += 1
+        self._write(self._stream.encode(frame))
+
+    def _write(self, packets: list[Packet[Any]]) -> None:
+        for packet in packets:
+            self.reorder_frames = max(self.reorder_frames, self._written - (packet.pts or 0))
+            self._written += 1
+            self._container.mux_one(packet)
+
+    def close(self) -> None:
+        """Flush the encoder and finish the file."""
+        self._write(self._stream.encode(None))
+        self._container.close()

@@ -1,0 +1,336 @@
+"""Put scored units and the source's other streams together into one file.
+
+Units' clips carry only the order of their frames. Presentation times come from the manifest, as the
+source's own integers; decoding times are generated once for the whole video, so that joins and
+variable frame rates cannot collide. Everything else is copied packet by packet.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import av
+from av.container import InputContainer, OutputContainer
+from av.packet import Packet
+from av.rational import AVRational
+from av.stream import AttachmentStream, Stream
+from av.video.stream import VideoStream
+
+from framewright.errors import FrameCountError, VerificationError
+from framewright.media.carry import Carry, carry_streams
+from framewright.media.containers import ContainerRule, container_for
+from framewright.media.ffmpeg import convert_stream
+from framewright.media.source import file_url, open_source
+from framewright.settings import Settings
+from framewright.types import Manifest, StreamOutcome
+
+__all__ = ["ClipSource", "Muxed", "mux"]
+
+ClipSource = Callable[[int], Path]
+"""Gives the local path of a unit's clip, valid until the next call."""
+
+TimedPackets: TypeAlias = "Iterator[tuple[Fraction, Packet[Any]]]"
+"""Packets of one or more streams, each with its decoding time in seconds."""
+
+_MOVIE_TIMESCALE = "1440000"
+"""FFmpeg's default of 1000 rounds the offsets between streams by up to a millisecond."""
+_CONTAINER_TAGS = frozenset(
+    {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
+)
+
+
+@dataclass(slots=True)
+class Muxed:
+    """What was written, for the verification and the report."""
+
+    pts: list[int]
+    """Video time stamps as written, in the source's time base."""
+    width: int = 0
+    height: int = 0
+    audio_sha256: list[str | None] = field(default_factory=list)
+    """Of each audio stream in order: hash of its payloads in a row, None where converted."""
+    outcomes: list[StreamOutcome] = field(default_factory=list)
+
+
+def mux(
+    source: Path,
+    manifest: Manifest,
+    clip: ClipSource,
+    reorder_frames: int,
+    output: Path,
+    suffix: str,
+    scratch: Path,
+    settings: Settings,
+    on_frame: Callable[[int], None],
+) -> Muxed:
+    """Write the output file.
+
+    Args:
+        source: the video the units were scored from; its other streams are copied.
+        manifest: the plan.
+        clip: gives each unit's clip, asked for in order, possibly twice for the first.
+        reorder_frames: by how many places an encoder may delay a frame, over all units.
+        output: file to write.
+        suffix: container of the output.
+        scratch: folder for converted streams.
+        settings: limits for opening the source.
+        on_frame: told the number of frames written, now and then.
+
+    Raises:
+        FrameCountError: a unit's clip does not hold the frames it should.
+    """
+    rule = container_for(suffix)
+    carries = carry_streams(manifest.video, suffix)
+    with ExitStack() as stack:
+        container = stack.enter_context(open_source(source, settings))
+        out = stack.enter_context(_open_output(output, rule, manifest))
+        shift = _shift(source, manifest, container, settings)
+        muxed = Muxed(pts=_shifted(manifest, shift))
+        muxed.outcomes.extend(o for c in carries if (o := c.outcome) is not None)
+        if shift:
+            muxed.outcomes.append(_shift_outcome(manifest, shift))
+        template = stack.enter_context(av.open(file_url(clip(0))))
+        video = _add_video(out, template, manifest, rule)
+        _copy_tags(container.streams[manifest.video.stream_index], video)
+        muxed.width, muxed.height = video.codec_context.width, video.codec_context.height
+        copier = _Copier(out, container, shift)
+        for carry in carries:
+            if carry.action == "copy":
+                copier.add(carry)
+            elif carry.action == "convert":
+                converted = _converted(source, carry, scratch)
+                copier.add_converted(stack.enter_context(av.open(file_url(converted))), carry)
+        _copy_description(container, out, shift)
+        packets = _video_packets(
+            manifest, clip, muxed.pts, reorder_frames, video, _header_of(template), on_frame
+        )
+        _interleave(out, [packets, *copier.sources()])
+        muxed.audio_sha256 = copier.audio_sha256()
+    return muxed
+
+
+def _open_output(output: Path, rule: ContainerRule, manifest: Manifest) -> OutputContainer:
+    options = {"avoid_negative_ts": "disabled"}
+    if rule.muxer in ("mp4", "mov"):
+        options |= {
+            "movie_timescale": _MOVIE_TIMESCALE,
+            "video_track_timescale": str(manifest.video.time_base.denominator),
+            "movflags": "+faststart",
+        }
+    return av.open(file_url(output), "w", format=rule.muxer, options=options)
+
+
+def _add_video(
+    out: OutputContainer, template: InputContainer, manifest: Manifest, rule: ContainerRule
+) -> VideoStream:
+    stream = out.add_stream_from_template(template.streams.video[0])
+    stream.time_base = rule.tick or manifest.video.time_base
+    if manifest.video.rotation:
+        stream.set_display_rotation(manifest.video.rotation)
+    return stream
+
+
+def _header_of(clip: InputContainer) -> bytes:
+    return clip.streams.video[0].codec_context.extradata or b""
+
+
+def _shift(
+    source: Path, manifest: Manifest, container: InputContainer, settings: Settings
+) -> Fraction:
+    """Seconds to add to every stream's times, so that no picture lies before zero.
+
+    MPEG transport streams start at an arbitrary clock; they are moved to zero as a whole.
+    """
+    starts = [manifest.pts.first * manifest.video.time_base]
+    is_stream_clock = manifest.video.container in ("mpegts", "mpeg")
+    if not is_stream_clock and starts[0] >= 0:
+        return Fraction(0)
+    starts += [
+        stream.start_time * stream.time_base
+        for stream in container.streams
+        if stream.type in ("audio", "subtitle")
+        and stream.start_time is not None
+        and stream.time_base is not None
+    ]
+    # A whole number of video ticks, or else every picture would be rounded.
+    tick = manifest.video.time_base
+    return -(min(starts) // tick) * tick
+
+
+def _shifted(manifest: Manifest, shift: Fraction) -> list[int]:
+    offset = shift / manifest.video.time_base
+    return [tick + offset.numerator for tick in manifest.pts.unpack()]
+
+
+def _shift_outcome(manifest: Manifest, shift: Fraction) -> StreamOutcome:
+    return StreamOutcome(
+        stream=manifest.video.stream_index,
+        kind="video",
+        action="changed",
+        detail=f"all streams moved together by {float(shift):+.6f} s, so that the file starts at 0",
+    )
+
+
+def _video_packets(
+    manifest: Manifest,
+    clip: ClipSource,
+    pts: Sequence[int],
+    reorder_frames: int,
+    stream: VideoStream,
+    header: bytes,
+    on_frame: Callable[[int], None],
+) -> TimedPackets:
+    """Yield the video's packets in decoding order, with their decoding time in seconds."""
+    time_base = manifest.video.time_base
+    position = 0
+    lead = pts[min(reorder_frames, len(pts) - 1)] - pts[0]
+    for unit in manifest.units:
+        with av.open(file_url(clip(unit.index))) as container:
+            if _header_of(container) != header:
+                raise VerificationError(f"unit {unit.index} was encoded with another header.")
+            packets = [p for p in container.demux(container.streams.video[0]) if p.size]
+            if len(packets) != unit.frames:
+                raise FrameCountError(unit.frames, len(packets), f"clip of unit {unit.index}")
+            if not packets[0].is_keyframe:
+                raise VerificationError(f"unit {unit.index} does not begin with a keyframe.")
+            order = {tick: rank for rank, tick in enumerate(sorted(_ticks(packets)))}
+            for packet in packets:
+                rank = unit.start + order[packet.pts or 0]
+                dts = (
+                    pts[position - reorder_frames]
+                    if position >= reorder_frames
+                    else (pts[position] - lead)
+                )
+                following = (
+                    pts[rank + 1]
+                    if rank + 1 < len(pts)
+                    else (pts[rank] + manifest.last_duration_ticks)
+                )
+                packet.time_base = time_base
+                packet.pts, packet.dts = pts[rank], dts
+                packet.duration = following - pts[rank]
+                packet.stream = stream
+                position += 1
+                yield dts * time_base, packet
+        on_frame(unit.stop)
+
+
+def _ticks(packets: Sequence[Packet[Any]]) -> list[int]:
+    return [packet.pts for packet in packets if packet.pts is not None]
+
+
+class _Copier:
+    """Copies streams of the source, and converted ones, to the output."""
+
+    def __init__(self, out: OutputContainer, container: InputContainer, shift: Fraction) -> None:
+        self._out = out
+        self._container = container
+        self._shift = shift
+        self._targets: dict[int, Stream] = {}
+        self._converted: list[tuple[InputContainer, Stream]] = []
+        self._hashes: dict[int, Any] = {}
+
+    def add(self, carry: Carry) -> None:
+        """Copy a stream packet by packet."""
+        source = self._container.streams[carry.stream.index]
+        if isinstance(source, AttachmentStream):
+            mimetype = source.mimetype or "application/octet-stream"
+            self._out.add_attachment(source.name or "attachment", mimetype, source.data)
+            return
+        target = self._out.add_stream_from_template(source, opaque=True)
+        _copy_tags(source, target)
+        self._targets[source.index] = target
+        if carry.stream.kind == "audio":
+            self._hashes[source.index] = hashlib.sha256()
+
+    def add_converted(self, container: InputContainer, carry: Carry) -> None:
+        """Copy the only stream of a converted file."""
+        target = self._out.add_stream_from_template(container.streams[0], opaque=True)
+        _copy_tags(self._container.streams[carry.stream.index], target)
+        self._converted.append((container, target))
+        if carry.stream.kind == "audio":
+            self._hashes[carry.stream.index] = None
+
+    def sources(self) -> list[TimedPackets]:
+        """Return the packets of all streams, each with its decoding time in seconds."""
+        return [self._copied(), *(self._from(c, t) for c, t in self._converted)]
+
+    def _copied(self) -> TimedPackets:
+        streams = [self._container.streams[index] for index in self._targets]
+        for packet in self._container.demux(streams) if streams else ():
+            index = packet.stream_index
+            if packet.size and self._hashes.get(index):
+                self._hashes[index].update(payload(packet, self._container.format.name))
+            if packet.size:
+                yield self._retimed(packet, self._targets[index])
+
+    def _from(self, container: InputContainer, target: Stream) -> TimedPackets:
+        for packet in container.demux(container.streams[0]):
+            if packet.size:
+                yield self._retimed(packet, target)
+
+    def _retimed(self, packet: Packet[Any], target: Stream) -> tuple[Fraction, Packet[Any]]:
+        time_base = packet.time_base
+        if self._shift:
+            offset = self._shift / time_base
+            if offset.denominator != 1:
+                packet.rescale_ts(AVRational(time_base / offset.denominator))
+                time_base = packet.time_base
+                offset = self._shift / time_base
+            packet.pts = None if packet.pts is None else packet.pts + offset.numerator
+            packet.dts = None if packet.dts is None else packet.dts + offset.numerator
+        packet.stream = target
+        when = packet.dts if packet.dts is not None else packet.pts
+        return Fraction(0) if when is None else when * time_base, packet
+
+    def audio_sha256(self) -> list[str | None]:
+        """Hashes of the audio streams' payloads in their order, None for converted ones."""
+        return [digest.hexdigest() if digest else None for digest in self._hashes.values()]
+
+
+def payload(packet: Packet[Any], demuxer: str) -> bytes:
+    """Return an audio packet's payload as it is in a container: ADTS framing is transport only."""
+    data = bytes(packet)
+    if demuxer == "mpegts" and packet.stream.codec_context.name == "aac" and data[:1] == b"\xff":
+        return data[7 if data[1] & 1 else 9 :]
+    return data
+
+
+def _copy_tags(source: Stream, target: Stream) -> None:
+    target.metadata.update(
+        {key: value for key, value in source.metadata.items() if key not in _CONTAINER_TAGS}
+    )
+    target.disposition = source.disposition
+
+
+def _copy_description(container: InputContainer, out: OutputContainer, shift: Fraction) -> None:
+    out.metadata.update(
+        {key: value for key, value in container.metadata.items() if key not in _CONTAINER_TAGS}
+    )
+    chapters = container.chapters()
+    for chapter in chapters:
+        ticks = shift / chapter["time_base"] if chapter["time_base"] else Fraction(0)
+        chapter["start"] += round(ticks)
+        chapter["end"] += round(ticks)
+    if chapters:
+        out.set_chapters(chapters)
+
+
+def _converted(source: Path, carry: Carry, scratch: Path) -> Path:
+    # NUT keeps any time base; it holds no mov_text, which only MP4 does.
+    suffix = {"mov_text": ".mp4", "subrip": ".mkv", "webvtt": ".mkv"}.get(carry.codec, ".nut")
+    path = scratch / f"stream-{carry.stream.index}{suffix}"
+    convert_stream(source, carry.stream.index, carry.codec, dict(carry.options), path)
+    return path
+
+
+def _interleave(out: OutputContainer, sources: list[TimedPackets]) -> None:
+    for _, packet in heapq.merge(*sources, key=lambda timed: timed[0]):
+        out.mux_one(packet)

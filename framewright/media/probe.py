@@ -1,0 +1,218 @@
+"""Look at a source before anything is spent on it: which stream, how its samples are to be read."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal, cast
+
+import av
+import av.error
+from av.buffer import Buffer
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from framewright.errors import SourceRefused
+from framewright.media.containers import output_suffix
+from framewright.media.source import open_source
+from framewright.settings import Settings
+from framewright.types import ColorSpec, HdrMetadata, OtherStream, VideoInfo
+
+__all__ = ["probe", "select_video_stream"]
+
+_FALLBACK_RATE = Fraction(25)
+_BT709, _BT601, _BT2020, _RGB = 1, (5, 6), (9, 10), 0
+_MATRIX_709_FROM_HEIGHT = 720
+_MATRIX_709_FROM_WIDTH = 1280
+_PQ, _HLG = 16, 18
+_BOTTOM_FIRST = (3, 4)  # AV_FIELD_BB, AV_FIELD_TB
+
+
+def probe(path: Path, settings: Settings) -> VideoInfo:
+    """Describe the video stream of a file and decode its first frame.
+
+    Raises:
+        SourceRefused: the file is not a video that can be scored.
+    """
+    with open_source(path, settings) as container:
+        return probe_container(container, path, settings)
+
+
+def probe_container(container: InputContainer, path: Path, settings: Settings) -> VideoInfo:
+    """Like ``probe``, on an open container; leaves it at an undefined position."""
+    stream = select_video_stream(container, path)
+    context = stream.codec_context
+    _check_pixels(context.width, context.height, path, settings)
+    frame = _first_frame(container, stream, path)
+    _check_pixels(frame.width, frame.height, path, settings)
+    color, color_warnings = _color(frame)
+    return VideoInfo(
+        container=container.format.name,
+        container_suffix=output_suffix(container.format.name, path.suffix),
+        stream_index=stream.index,
+        codec=context.name,
+        width=frame.width,
+        height=frame.height,
+        pixel_format=frame.format.name,
+        time_base=stream.time_base or Fraction(1, 90000),
+        frame_rate=stream.average_rate or stream.guessed_rate or _FALLBACK_RATE,
+        sample_aspect_ratio=stream.sample_aspect_ratio or Fraction(0),
+        rotation=int(frame.rotation),
+        field_order=_field_order(stream, frame),
+        color=color,
+        hdr=_hdr(frame),
+        others=tuple(
+            OtherStream(
+                index=other.index,
+                kind=other.type,
+                codec=other.codec_context.name if other.codec_context else "",
+                language=other.language or "",
+                disposition=int(other.disposition),
+            )
+            for other in container.streams
+            if other.index != stream.index
+        ),
+        warnings=tuple(color_warnings + _frame_warnings(frame)),
+    )
+
+
+def select_video_stream(container: InputContainer, path: Path) -> VideoStream:
+    """Return the first video stream that is not cover art, the default one if one is marked so.
+
+    Raises:
+        SourceRefused: there is none.
+    """
+    moving = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not moving:
+        kinds = ", ".join(sorted({s.type for s in container.streams})) or "none"
+        raise SourceRefused(
+            "no_video", f"{path.name!r} has no video stream (streams: {kinds}); cover art is none."
+        )
+    marked = [s for s in moving if s.disposition & Disposition.default]
+    return (marked or moving)[0]
+
+
+def _check_pixels(width: int, height: int, path: Path, settings: Settings) -> None:
+    if width * height > settings.max_frame_pixels:
+        raise SourceRefused(
+            "too_large",
+            f"{path.name!r} has frames of {width}x{height} = {width * height} pixels; at most "
+            f"{settings.max_frame_pixels} are accepted (FRAMEWRIGHT_MAX_FRAME_PIXELS).",
+        )
+
+
+def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> VideoFrame:
+    failure: Exception | None = None
+    stream.codec_context.thread_type = "NONE"
+    packets = 0
+    for packet in container.demux(stream):
+        packets += bool(packet.size)
+        try:
+            for frame in packet.decode():
+                if isinstance(frame, VideoFrame):
+                    return frame
+        except av.error.FFmpegError as error:
+            failure = error
+        if packets > 1024:  # more than any stream needs to reach its first picture
+            break
+    if packets == 0:
+        raise SourceRefused("no_frames", f"{path.name!r} has a video stream without any frame.")
+    raise SourceRefused(
+        "damaged",
+        f"{path.name!r}: no picture could be decoded from its first {packets} packets "
+        f"({stream.codec_context.name}; {failure or 'no error reported'}).",
+    )
+
+
+def _field_order(stream: VideoStream, frame: VideoFrame) -> Literal["progressive", "top", "bottom"]:
+    if not frame.interlaced_frame:
+        return "progressive"
+    return "bottom" if stream.codec_context.field_order in _BOTTOM_FIRST else "top"
+
+
+def _color(frame: VideoFrame) -> tuple[ColorSpec, list[str]]:
+    matrix = int(frame.colorspace)
+    warnings: list[str] = []
+    used: Literal["ITU601", "ITU709", "BT2020", "RGB"]
+    if frame.format.is_rgb or frame.format.name == "pal8":
+        used = "RGB"
+    elif matrix == _BT709:
+        used = "ITU709"
+    elif matrix in _BT601:
+        used = "ITU601"
+    elif matrix in _BT2020:
+        used = "BT2020"
+    else:
+        high = frame.height >= _MATRIX_709_FROM_HEIGHT or frame.width >= _MATRIX_709_FROM_WIDTH
+        used = "ITU709" if high else "ITU601"
+    if int(frame.color_trc) in (_PQ, _HLG):
+        warnings.append(
+            "HDR transfer (PQ or HLG): the model sees the encoded values as they are, which "
+            "models trained on standard pictures do not expect."
+        )
+    return ColorSpec(
+        primaries=int(frame.color_primaries),
+        transfer=int(frame.color_trc),
+        matrix=matrix,
+        matrix_used=used,
+        full_range=int(frame.color_range) == 2 or frame.format.name.startswith("yuvj"),
+        range_tag=int(frame.color_range),
+    ), warnings
+
+
+def _frame_warnings(frame: VideoFrame) -> list[str]:
+    warnings = []
+    if frame.interlaced_frame:
+        warnings.append("interlaced: fields are kept interleaved in each frame.")
+    if any(component.is_alpha for component in frame.format.components):
+        warnings.append("alpha channel: not kept, the output is opaque.")
+    depth = max(component.bits for component in frame.format.components)
+    if depth > 10:
+        warnings.append(f"{depth} bits per sample: the output has 10.")
+    return warnings
+
+
+@dataclass(frozen=True, slots=True)
+class _Chromaticity:
+    x: int
+    y: int
+
+
+def _hdr(frame: VideoFrame) -> HdrMetadata | None:
+    """Read static HDR side data (SMPTE ST 2086, CTA-861.3) into the text x264 and x265 take."""
+    mastering = light = ""
+    if (data := _side_data(frame, "MASTERING_DISPLAY_METADATA")) is not None:
+        mastering = _mastering_text(data)
+    if (data := _side_data(frame, "CONTENT_LIGHT_LEVEL")) is not None:
+        light = "{},{}".format(*struct.unpack_from("<II", data))
+    if not mastering and not light:
+        return None
+    return HdrMetadata(mastering_display=mastering, content_light=light)
+
+
+def _side_data(frame: VideoFrame, name: str) -> bytes | None:
+    try:
+        data = frame.side_data.get(name)
+    except ValueError:  # side data of a kind that PyAV has no name for yet
+        return None
+    return None if data is None else bytes(cast(Buffer, data))
+
+
+def _mastering_text(data: bytes) -> str:
+    """Convert FFmpeg's AVMasteringDisplayMetadata: 10 rationals, then two flags."""
+    numbers = struct.unpack_from("<20iii", data)
+    values = [Fraction(n, d or 1) for n, d in zip(numbers[0:20:2], numbers[1:20:2], strict=True)]
+    has_primaries, has_luminance = numbers[20:22]
+    if not has_primaries or not has_luminance:
+        return ""
+    red, green, blue, white = (
+        _Chromaticity(round(values[i] * 50000), round(values[i + 1] * 50000)) for i in (0, 2, 4, 6)
+    )
+    low, high = round(values[8] * 10000), round(values[9] * 10000)
+    points = zip("GBRW", (green, blue, red, white), strict=True)
+    text = "".join(f"{name.replace('W', 'WP')}({p.x},{p.y})" for name, p in points)
+    return f"{text}L({high},{low})"

@@ -1,0 +1,113 @@
+"""Open untrusted video files: a whitelist of formats and protocols, limits, errors in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+import av.error
+from av.container import InputContainer
+
+from framewright.errors import RefusalReason, SourceRefused
+from framewright.settings import Settings
+
+__all__ = ["FORMATS", "file_url", "open_source"]
+
+FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2",
+    "matroska,webm",
+    "avi",
+    "mpegts",
+    "mpeg",
+    "flv",
+    "asf",
+    "ogg",
+    "mxf",
+    "gif",
+    "ivf",
+    "h264",
+    "hevc",
+    "mpegvideo",
+    "nut",
+)
+"""Demuxers that may read a source. None of them opens a second file or a network address."""
+
+_OPTIONS = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"}
+
+_STILL_IMAGES = (b"\xff\xd8\xff", b"\x89PNG", b"BM", b"II*\0", b"MM\0*", b"\0\0\0\x0cJXL")
+_PLAYLISTS = (b"ffconcat", b"#EXTM3U", b"<?xml", b"<MPD", b"v=0", b"[playlist]", b"<smil")
+_READABLE = (
+    "MP4, MOV, Matroska, WebM, AVI, MPEG-TS/PS, FLV, ASF, Ogg, MXF, GIF, IVF, raw H.264/HEVC"
+)
+
+
+def file_url(path: Path) -> str:
+    """Return the form of a path that FFmpeg takes literally, whatever the name holds."""
+    return f"file:{path}"
+
+
+@contextmanager
+def open_source(path: Path, settings: Settings) -> Iterator[InputContainer]:
+    """Open a video file for reading.
+
+    Raises:
+        SourceRefused: not there, empty, too large, not a video format, or a format that could
+            open other files.
+    """
+    _check_file(path, settings)
+    try:
+        container = av.open(
+            file_url(path), options=dict(_OPTIONS), metadata_errors="replace", timeout=60.0
+        )
+    except (av.error.FFmpegError, ValueError) as error:
+        raise _refusal(path, error) from error
+    with container:
+        if len(container.streams) > settings.max_streams:
+            raise SourceRefused(
+                "too_large",
+                f"{path.name!r} has {len(container.streams)} streams; at most "
+                f"{settings.max_streams} are accepted (FRAMEWRIGHT_MAX_STREAMS).",
+            )
+        yield container
+
+
+def _check_file(path: Path, settings: Settings) -> None:
+    if not path.exists():
+        raise SourceRefused("not_found", f"there is no file {str(path)!r}; check the path.")
+    if not path.is_file():
+        raise SourceRefused("unreadable", f"{str(path)!r} is not a file; name one video file.")
+    size_bytes = path.stat().st_size
+    if size_bytes == 0:
+        raise SourceRefused("empty", f"{path.name!r} is empty (0 bytes); copy or export it again.")
+    if size_bytes > settings.max_source_bytes:
+        raise SourceRefused(
+            "too_large",
+            f"{path.name!r} has {size_bytes} bytes; at most {settings.max_source_bytes} are "
+            "accepted (FRAMEWRIGHT_MAX_SOURCE_BYTES).",
+        )
+
+
+def _refusal(path: Path, error: Exception) -> SourceRefused:
+    reason, why = _explain(path)
+    detail = getattr(error, "strerror", None) or error
+    return SourceRefused(
+        reason, f"{path.name!r} {why}. Accepted are {_READABLE}. (FFmpeg: {detail})"
+    )
+
+
+def _explain(path: Path) -> tuple[RefusalReason, str]:
+    with path.open("rb") as stream:
+        head = stream.read(512)
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if head.startswith(_STILL_IMAGES) or head[8:12] in (b"WEBP", b"avif", b"heic"):
+        return "still_image", "is a still image, not a video"
+    if text.startswith(_PLAYLISTS):
+        return "unsafe", "is a playlist or script that names other files, which is never followed"
+    if head[4:8] in (b"ftyp", b"mdat", b"moov", b"wide", b"free"):
+        return (
+            "truncated",
+            "is an MP4/MOV file without its index (moov); it was cut off while it was written",
+        )
+    return "unreadable", "is not a video file that can be read"

@@ -1,0 +1,58 @@
+"""Small pictures from the same moments of two videos."""
+
+from __future__ import annotations
+
+import io
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.video.frame import VideoFrame
+from PIL import Image
+
+from framewright.media.source import file_url
+
+__all__ = ["thumbnails"]
+
+_WIDTH_PX = 320
+_JPEG_QUALITY = 70
+
+
+def thumbnails(source: Path, output: Path, count: int = 3) -> list[tuple[bytes, bytes]]:
+    """Return ``count`` pairs of JPEG files, before and after, evenly spaced over the videos."""
+    shares = [Fraction(2 * i + 1, 2 * count) for i in range(count)]
+    pairs = zip(_pictures(source, shares), _pictures(output, shares), strict=True)
+    return list(pairs)
+
+
+def _pictures(path: Path, shares: list[Fraction]) -> list[bytes]:
+    with av.open(file_url(path), metadata_errors="replace") as container:
+        stream = next(s for s in container.streams.video if not s.disposition & 0x400)
+        base = stream.time_base or Fraction(1, 90000)
+        ticks = stream.duration or round(Fraction(container.duration or 0, av.time_base) / base)
+        start = stream.start_time or 0
+        return [_picture_at(container, stream, start + round(ticks * share)) for share in shares]
+
+
+def _picture_at(container: av.container.InputContainer, stream: av.VideoStream, tick: int) -> bytes:
+    try:
+        container.seek(tick, stream=stream)
+    except av.error.FFmpegError:
+        container.seek(0)
+    found: VideoFrame | None = None
+    for frame in container.decode(stream):
+        found = frame
+        if frame.pts is None or frame.pts >= tick:
+            break
+    return _jpeg(found)
+
+
+def _jpeg(frame: VideoFrame | None) -> bytes:
+    if frame is None:
+        return b""
+    image: Image.Image = frame.to_image()  # type: ignore[no-untyped-call]
+    image = image.rotate(frame.rotation, expand=True)
+    image.thumbnail((_WIDTH_PX, _WIDTH_PX))
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=_JPEG_QUALITY)
+    return out.getvalue()

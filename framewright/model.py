@@ -1,0 +1,117 @@
+"""A scorer on its device: batches in, pictures out, memory respected."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from framewright import scorers
+from framewright.errors import EngineBug, OutOfMemory
+from framewright.media.color import Pixels
+from framewright.settings import Settings
+from framewright.types import ScorerIdentity
+
+__all__ = ["LoadedScorer"]
+
+_BATCH_FRAMES = {"cpu": 1, "cuda": 8}
+
+
+class LoadedScorer:
+    """A scorer that is set up, with the batch size that its device has memory for."""
+
+    def __init__(self, identity: ScorerIdentity, settings: Settings) -> None:
+        started = time.perf_counter()
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if self.device.type == "cpu":
+            torch.set_num_threads(1)
+        self._scorer = scorers.rebuild(identity)
+        self._scorer.setup(self.device, threads=1)
+        self.context_frames = self._scorer.context_frames
+        self.batch_frames = settings.batch_frames or _BATCH_FRAMES[self.device.type]
+        self.setup_seconds = time.perf_counter() - started
+        """Time to load, until someone has accounted for it and set it to 0."""
+        self.model_seconds = 0.0
+
+    def __call__(self, pictures: list[Pixels], rotation: int, deep: bool) -> Iterator[Pixels]:
+        """Score consecutive frames.
+
+        Args:
+            pictures: frames as decoded, of one size and type.
+            rotation: degrees, counter-clockwise, by which a player turns them; the model sees
+                them turned, the result is turned back.
+            deep: whether the results have 16 bits instead of 8.
+
+        Raises:
+            OutOfMemory: one frame alone does not fit.
+        """
+        position = 0
+        while position < len(pictures):
+            batch = pictures[position : position + self.batch_frames]
+            try:
+                results = self._score(batch, rotation, deep)
+            except (MemoryError, RuntimeError) as error:
+                if not _is_out_of_memory(error):
+                    raise
+                self._halve(len(batch), batch[0].shape, error)
+                continue
+            position += len(batch)
+            yield from results
+
+    def _score(self, pictures: list[Pixels], rotation: int, deep: bool) -> list[Pixels]:
+        started = time.perf_counter()
+        quarter_turns = round(rotation / 90) % 4
+        with torch.inference_mode():
+            frames = _to_tensor(pictures, self.device)
+            if quarter_turns:
+                frames = torch.rot90(frames, quarter_turns, (2, 3)).contiguous()
+            scored = self._scorer.score(frames)
+            _check_shape(frames, scored)
+            if quarter_turns:
+                scored = torch.rot90(scored, -quarter_turns, (2, 3))
+            results = _to_pixels(scored, deep)
+        self.model_seconds += time.perf_counter() - started
+        return results
+
+    def _halve(self, tried: int, shape: tuple[int, ...], error: Exception) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        if tried <= 1:
+            raise OutOfMemory(
+                f"one frame of {shape[2]}x{shape[1]} does not fit into the memory of "
+                f"{self.device}: use smaller frames or a device with more memory ({error})."
+            ) from error
+        self.batch_frames = max(1, tried // 2)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        "can't allocate memory" in str(error)
+    )
+
+
+def _to_tensor(pictures: list[Pixels], device: torch.device) -> torch.Tensor:
+    stacked = np.stack(pictures)
+    if stacked.dtype == np.uint16:
+        return torch.from_numpy(stacked.astype(np.int32)).to(device).float() / 65535.0
+    return torch.from_numpy(stacked).to(device).float() / 255.0
+
+
+def _to_pixels(scored: torch.Tensor, deep: bool) -> list[Pixels]:
+    top = 65535.0 if deep else 255.0
+    whole = scored.float().clamp(0.0, 1.0).mul(top).round()
+    if deep:
+        return list(whole.to(torch.int32).cpu().numpy().astype(np.uint16))
+    return list(whole.to(torch.uint8).cpu().numpy())
+
+
+def _check_shape(frames: torch.Tensor, scored: torch.Tensor) -> None:
+    count, channels, height, width = frames.shape
+    scale = scored.shape[-1] // width if scored.ndim == 4 else 0
+    if scale < 1 or scored.shape != (count, channels, height * scale, width * scale):
+        raise EngineBug(
+            f"the scorer returned shape {tuple(scored.shape)} for frames of shape "
+            f"{tuple(frames.shape)}; allowed is the same, or height and width times a whole number."
+        )

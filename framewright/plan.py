@@ -1,0 +1,229 @@
+"""Plan a job: split the source, name the job by what decides its result, publish the manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from framewright.errors import InputError, ManifestError
+from framewright.media.carry import preferred_suffix
+from framewright.media.encode import encoder_spec
+from framewright.media.probe import probe
+from framewright.media.split import cut_units, frames_per_unit, split_video
+from framewright.settings import Settings, get_settings
+from framewright.storage import LocalStore, Store, open_store
+from framewright.types import (
+    SCHEMA_VERSION,
+    Manifest,
+    Progress,
+    ProgressCallback,
+    Record,
+    ScorerIdentity,
+    SourceInfo,
+    TickRuns,
+    VideoInfo,
+    fingerprint,
+    job_prefix,
+)
+
+__all__ = ["Split", "job_key", "load_manifest", "planned", "split", "upload"]
+
+logger = logging.getLogger(__name__)
+
+_MANIFEST = "manifest.json"
+
+
+class Split(Record):
+    """A source, split into a local folder, not yet uploaded."""
+
+    job_key: str
+    folder: str
+    reused: bool
+    """True where the store holds this job's manifest already: nothing was written."""
+    frames: int
+    units: int
+    bundles: int
+    seconds: float
+    video: VideoInfo
+    source: SourceInfo
+    suffix: str
+
+
+def split(
+    source: Path,
+    *,
+    scorer: ScorerIdentity,
+    scratch: Path,
+    store: Store,
+    unit_seconds: float | None = None,
+    suffix: str = "",
+    settings: Settings | None = None,
+    progress: ProgressCallback | None = None,
+) -> Split:
+    """Split a video into bundles and a manifest, in a local folder.
+
+    Args:
+        source: the video.
+        scorer: what its frames will be scored with; part of the job's name.
+        scratch: folder to write to; made if missing.
+        store: asked whether the job is planned already.
+        unit_seconds: length of video per unit, in seconds; from the settings if None.
+        suffix: container of the output, as a suffix with its dot; empty to follow the source.
+        settings: knobs; those of the process if None.
+        progress: told about frames read.
+
+    Raises:
+        SourceRefused: the source is not a video that can be scored.
+        OutputRefused: no container is known by the suffix.
+    """
+    started = time.perf_counter()
+    settings = settings or get_settings()
+    seconds = settings.unit_seconds if unit_seconds is None else unit_seconds
+    if not 0 < seconds <= 3600:
+        raise InputError(f"a unit of {seconds} s is not possible; use more than 0, at most 3600 s.")
+    video = probe(source, settings)
+    identity = SourceInfo(
+        name=source.name, size_bytes=source.stat().st_size, sha256=_sha256(source)
+    )
+    suffix = (suffix or preferred_suffix(video)).lower()
+    encoder = encoder_spec(video, suffix, settings)
+    key = job_key(identity, seconds, scorer, encoder.model_dump(mode="json"))
+    manifest = _stored(store, key)
+    reused = manifest is not None
+    if manifest is None:
+        scratch.mkdir(parents=True, exist_ok=True)
+        parts = split_video(source, scratch, seconds, settings, progress)
+        manifest = Manifest(
+            job_key=key,
+            source=identity,
+            video=parts.video,
+            pts=TickRuns.pack(parts.pts),
+            last_duration_ticks=parts.last_duration_ticks,
+            synthetic_pts=parts.synthetic_pts,
+            bundles=tuple(parts.bundles),
+            units=tuple(cut_units(parts.bundles, frames_per_unit(video.frame_rate, seconds))),
+            scorer=scorer,
+            encoder=encoder,
+        )
+        for bundle, path in zip(parts.bundles, parts.paths, strict=True):
+            path.rename(scratch / bundle.sha256)
+        (scratch / _MANIFEST).write_text(manifest.model_dump_json())
+    logger.info(
+        "%s: %d frames in %d units, %d bundles%s",
+        source.name,
+        manifest.frames,
+        len(manifest.units),
+        len(manifest.bundles),
+        " (planned before)" if reused else "",
+    )
+    return Split(
+        job_key=key,
+        folder=str(scratch),
+        reused=reused,
+        frames=manifest.frames,
+        units=len(manifest.units),
+        bundles=len(manifest.bundles),
+        seconds=time.perf_counter() - started,
+        video=manifest.video,
+        source=identity,
+        suffix=suffix,
+    )
+
+
+def planned(
+    source: Path, scorer: ScorerIdentity, folder: Path, unit_seconds: float | None = None
+) -> Manifest:
+    """Split a video into ``folder`` only to see the plan; raises what ``split`` raises."""
+    parts = split(
+        source,
+        scorer=scorer,
+        scratch=folder / "split",
+        store=LocalStore(folder / "store"),
+        unit_seconds=unit_seconds,
+    )
+    return _parse((Path(parts.folder) / _MANIFEST).read_bytes(), parts.folder)
+
+
+def upload(split: Split, store: Store, progress: ProgressCallback | None = None) -> Manifest:
+    """Publish a split: its bundles by their content, then the manifest, which makes it whole.
+
+    Raises:
+        StoreUnavailable: the store did not take it.
+    """
+    if split.reused:
+        return load_manifest(store, split.job_key)
+    folder = Path(split.folder)
+    manifest = _parse((folder / _MANIFEST).read_bytes(), split.folder)
+    for done, bundle in enumerate(manifest.bundles):
+        if progress:
+            progress(Progress("upload", done, len(manifest.bundles)))
+        store.put(bundle.key, folder / bundle.sha256, overwrite=False)
+    store.put(_manifest_key(manifest.job_key), manifest.model_dump_json().encode())
+    if progress:
+        progress(Progress("upload", len(manifest.bundles), len(manifest.bundles)))
+    return manifest
+
+
+def load_manifest(store: Store, job_key: str) -> Manifest:
+    """Read a published job; remembered per process, because every unit needs it.
+
+    Raises:
+        ManifestError: there is none, or it does not read back.
+    """
+    return _load(store.url, job_key)
+
+
+def job_key(
+    source: SourceInfo, unit_seconds: float, scorer: ScorerIdentity, encoder: dict[str, object]
+) -> str:
+    """Name a job by all that determines its scored units, and by nothing else."""
+    return fingerprint(
+        {
+            "schema": SCHEMA_VERSION,
+            "source": source.sha256,
+            "unit_seconds": unit_seconds,
+            "scorer": scorer.model_dump(mode="json"),
+            "encoder": encoder,
+        }
+    )
+
+
+@lru_cache(maxsize=8)
+def _load(address: str, job_key: str) -> Manifest:
+    manifest = _stored(open_store(address), job_key)
+    if manifest is None:
+        raise ManifestError(f"the store {address!r} has no job {job_key[:12]}.")
+    return manifest
+
+
+def _stored(store: Store, job_key: str) -> Manifest | None:
+    try:
+        data = store.read(_manifest_key(job_key))
+    except KeyError:
+        return None
+    manifest = _parse(data, job_key[:12])
+    if any(store.stat(bundle.key) is None for bundle in manifest.bundles):
+        logger.warning("job %s lacks bundles; splitting again", job_key[:12])
+        return None
+    return manifest
+
+
+def _manifest_key(job_key: str) -> str:
+    return job_prefix(job_key) + _MANIFEST
+
+
+def _parse(data: bytes, where: str) -> Manifest:
+    try:
+        return Manifest.model_validate_json(data)
+    except ValidationError as error:
+        raise ManifestError(f"manifest of {where} not readable: {error}.") from error
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

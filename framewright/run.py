@@ -1,0 +1,178 @@
+"""Run a whole job on this machine: one scoring process per core, no orchestrator."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from pathlib import Path
+
+from framewright.errors import WorkerLost
+from framewright.outputs import output_suffix, resolve_output
+from framewright.plan import split, upload
+from framewright.report import build_report
+from framewright.score import score_unit, scored_unit
+from framewright.settings import Settings, get_settings
+from framewright.stitch import stitch
+from framewright.storage import Store, open_store
+from framewright.types import (
+    Manifest,
+    Progress,
+    ProgressCallback,
+    RunReport,
+    ScoredUnit,
+    ScorerIdentity,
+)
+
+__all__ = ["run"]
+
+logger = logging.getLogger(__name__)
+
+_MAX_DEAD_POOLS = 3
+
+
+def run(
+    source: Path,
+    output: str,
+    scorer: ScorerIdentity,
+    *,
+    unit_seconds: float | None = None,
+    workers: int = 0,
+    settings: Settings | None = None,
+    progress: ProgressCallback | None = None,
+) -> RunReport:
+    """Score every frame of a video.
+
+    Args:
+        source: the video.
+        output: a file, whose suffix decides the container, or a folder ending in ``/``.
+        scorer: what to score with.
+        unit_seconds: length of video per unit, in seconds; from the settings if None.
+        workers: scoring processes; one per core, or per GPU, if 0.
+        settings: knobs; those of the process if None.
+        progress: told about frames done.
+
+    Raises:
+        InputError: the user must change something; no output was written.
+        WorkerLost: scoring processes died again and again.
+    """
+    settings = settings or get_settings()
+    store = open_store(settings.work_store)
+    clock = _Clock()
+    suffix = output_suffix(output)
+    with tempfile.TemporaryDirectory(
+        prefix="framewright-", dir=settings.scratch_folder or None
+    ) as scratch:
+        with clock("split"):
+            parts = split(
+                source,
+                scorer=scorer,
+                scratch=Path(scratch),
+                store=store,
+                unit_seconds=unit_seconds,
+                suffix=suffix,
+                settings=settings,
+                progress=progress,
+            )
+        target = resolve_output(output, source, parts.suffix, scorer.name)
+        with clock("upload"):
+            manifest = upload(parts, store, progress)
+    with clock("score"):
+        units = _score_all(store, manifest, workers or settings.worker_count(), settings, progress)
+    with clock("stitch"):
+        stitched = stitch(store, manifest, source, target, settings=settings, progress=progress)
+    return build_report(manifest, units, stitched, clock.stages())
+
+
+class _Clock:
+    """Wall seconds by stage."""
+
+    def __init__(self) -> None:
+        self._started = time.perf_counter()
+        self._stages: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self._stages[stage] = time.perf_counter() - started
+
+    def stages(self) -> dict[str, float]:
+        return {**self._stages, "total": time.perf_counter() - self._started}
+
+
+def _score_all(
+    store: Store,
+    manifest: Manifest,
+    workers: int,
+    settings: Settings,
+    progress: ProgressCallback | None,
+) -> list[ScoredUnit]:
+    done: dict[int, ScoredUnit] = {}
+    for unit in manifest.units:
+        if (record := scored_unit(store, manifest, unit.index)) is not None:
+            done[unit.index] = record
+    report = _FrameCounter(manifest, progress)
+    report(done)
+    for _ in range(_MAX_DEAD_POOLS):
+        todo = [unit.index for unit in manifest.units if unit.index not in done]
+        if not todo:
+            return [done[unit.index] for unit in manifest.units]
+        try:
+            _score_in_pool(manifest, todo, min(workers, len(todo)), settings, done, report)
+        except BrokenProcessPool:
+            logger.warning("a scoring process died; %d units left", len(manifest.units) - len(done))
+    missing = [unit.index for unit in manifest.units if unit.index not in done]
+    if missing:
+        raise WorkerLost(
+            f"scoring processes died {_MAX_DEAD_POOLS} times, last with units {missing[:10]} open; "
+            "is memory short? Use fewer --workers; what is scored is kept, so run it again."
+        )
+    return [done[unit.index] for unit in manifest.units]
+
+
+class _FrameCounter:
+    """Tells how many frames are scored, in units that are whole."""
+
+    def __init__(self, manifest: Manifest, progress: ProgressCallback | None) -> None:
+        self._manifest = manifest
+        self._progress = progress
+
+    def __call__(self, done: dict[int, ScoredUnit]) -> None:
+        if self._progress:
+            frames = sum(unit.frames for unit in done.values())
+            self._progress(Progress("score", frames, self._manifest.frames))
+
+
+def _score_in_pool(
+    manifest: Manifest,
+    todo: list[int],
+    workers: int,
+    settings: Settings,
+    done: dict[int, ScoredUnit],
+    report: _FrameCounter,
+) -> None:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        pending: set[Future[ScoredUnit]] = {
+            pool.submit(_score_one, settings, manifest.job_key, index) for index in todo
+        }
+        try:
+            while pending:
+                finished, pending = wait(pending, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    record = future.result()
+                    done[record.index] = record
+                report(done)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _score_one(settings: Settings, job_key: str, index: int) -> ScoredUnit:
+    return score_unit(open_store(settings.work_store), job_key, index, settings=settings)

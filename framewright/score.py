@@ -1,0 +1,240 @@
+"""Score one unit of a job: the work of one task, on one worker."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from functools import lru_cache, partial
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from framewright.errors import EnvironmentMismatch, FrameCountError, SourceRefused
+from framewright.media.color import FrameToRgb, Pixels, RgbToFrame
+from framewright.media.decode import BundleSource, MissingFrames, decode_frames
+from framewright.media.encode import UnitEncoder, encoder_build
+from framewright.model import LoadedScorer
+from framewright.pipeline import overlap
+from framewright.plan import load_manifest
+from framewright.settings import Settings, get_settings
+from framewright.storage import Store
+from framewright.types import Manifest, Progress, ProgressCallback, ScoredUnit, ScorerIdentity, Unit
+
+__all__ = ["finished_units", "score_unit", "scored_unit"]
+
+logger = logging.getLogger(__name__)
+
+
+def score_unit(
+    store: Store,
+    job_key: str,
+    index: int,
+    *,
+    settings: Settings | None = None,
+    progress: ProgressCallback | None = None,
+) -> ScoredUnit:
+    """Score a unit and publish its clip, then its record; do nothing where that is done already.
+
+    Raises:
+        SourceRefused: the source is damaged within this unit.
+        OutOfMemory: not even one frame fits into the device's memory.
+        StoreUnavailable: the store did not answer.
+    """
+    settings = settings or get_settings()
+    manifest = load_manifest(store, job_key)
+    if (done := scored_unit(store, manifest, index)) is not None:
+        return done
+    if encoder_build() != manifest.encoder.build:
+        raise EnvironmentMismatch(
+            f"this worker encodes with {encoder_build()}, the job was planned with "
+            f"{manifest.encoder.build}: install the same release of PyAV everywhere."
+        )
+    model = _loaded_scorer(manifest.scorer.model_dump_json(), settings)
+    unit = manifest.units[index]
+    with tempfile.TemporaryDirectory(
+        prefix="framewright-", dir=settings.scratch_folder or None
+    ) as folder:
+        clip = Path(folder) / "unit.mp4"
+        started, before = time.perf_counter(), model.model_seconds
+        run = _score_into(clip, store, manifest, unit, model, settings, progress)
+        seconds = time.perf_counter() - started
+        record = ScoredUnit(
+            job_key=job_key,
+            index=index,
+            start=unit.start,
+            stop=unit.stop,
+            frames=unit.frames,
+            width=run.width,
+            height=run.height,
+            reorder_frames=run.reorder_frames,
+            video_sha256=_sha256(clip),
+            size_bytes=clip.stat().st_size,
+            seconds=seconds,
+            setup_seconds=model.setup_seconds,
+            model_seconds=model.model_seconds - before,
+            batch_frames=model.batch_frames,
+            device=str(model.device),
+            worker=f"{socket.gethostname()}:{os.getpid()}",
+        )
+        store.put(manifest.unit_video_key(index), clip)
+    store.put(manifest.unit_record_key(index), record.model_dump_json().encode())
+    model.setup_seconds = 0.0
+    logger.info(
+        "unit %d [%d, %d): %d frames in %.1f s (%.1f frames/s)",
+        index,
+        unit.start,
+        unit.stop,
+        unit.frames,
+        seconds,
+        unit.frames / max(seconds, 1e-9),
+    )
+    return record
+
+
+def scored_unit(store: Store, manifest: Manifest, index: int) -> ScoredUnit | None:
+    """Return the record of a unit that is scored and whole, or None."""
+    unit = manifest.units[index]
+    try:
+        record = ScoredUnit.model_validate_json(store.read(manifest.unit_record_key(index)))
+    except (KeyError, ValidationError):
+        return None
+    clip = store.stat(manifest.unit_video_key(index))
+    whole = (
+        clip is not None
+        and clip.size_bytes == record.size_bytes
+        and record.job_key == manifest.job_key
+        and (record.index, record.start, record.stop) == (index, unit.start, unit.stop)
+    )
+    return record.model_copy(update={"reused": True}) if whole else None
+
+
+def finished_units(store: Store, manifest: Manifest) -> set[int]:
+    """Indices of all units that are scored and whole."""
+    return {
+        unit.index
+        for unit in manifest.units
+        if scored_unit(store, manifest, unit.index) is not None
+    }
+
+
+@lru_cache(maxsize=1)
+def _loaded_scorer(identity: str, settings: Settings) -> LoadedScorer:
+    return LoadedScorer(ScorerIdentity.model_validate_json(identity), settings)
+
+
+def _score_into(
+    clip: Path,
+    store: Store,
+    manifest: Manifest,
+    unit: Unit,
+    model: LoadedScorer,
+    settings: Settings,
+    progress: ProgressCallback | None,
+) -> _UnitRun:
+    """Write a unit's clip; begin decoding ever earlier until all its frames come out."""
+    start = max(0, unit.start - model.context_frames)
+    owners = [b for b in manifest.bundles if b.start_frame < unit.stop and b.stop_frame > start]
+    first, stop = manifest.bundles.index(owners[0]), manifest.bundles.index(owners[-1]) + 1
+    missing: MissingFrames | None = None
+    while first >= 0:
+        bundles: list[BundleSource] = [
+            partial(store.open, bundle.key) for bundle in manifest.bundles[first:stop]
+        ]
+        run = _UnitRun(manifest, unit, start, model, settings, progress)
+        try:
+            run(bundles, clip)
+            return run
+        except MissingFrames as error:
+            logger.info("unit %d: %s; decoding from one bundle earlier", unit.index, error)
+            missing = error
+            first -= 1
+    time_base = manifest.video.time_base
+    seconds = float((missing.pts if missing else 0) * time_base)
+    raise SourceRefused(
+        "damaged",
+        f"{manifest.source.name!r}: the frame at {seconds:.3f} s cannot be decoded (unit "
+        f"{unit.index}, frames [{unit.start}, {unit.stop})); repair or re-export the file.",
+    )
+
+
+class _UnitRun:
+    """One attempt at one unit."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        unit: Unit,
+        start: int,
+        model: LoadedScorer,
+        settings: Settings,
+        progress: ProgressCallback | None,
+    ) -> None:
+        self._manifest = manifest
+        self._unit = unit
+        self._start = start
+        self._model = model
+        self._settings = settings
+        self._progress = progress
+        self._deep = "10le" in manifest.encoder.pixel_format
+        self.width = self.height = self.reorder_frames = 0
+
+    def __call__(self, bundles: list[BundleSource], clip: Path) -> None:
+        """Write the clip; then ``width``, ``height`` and ``reorder_frames`` describe it."""
+        overlap(
+            self._batches(bundles),
+            lambda batch: self._model(batch, self._manifest.video.rotation, self._deep),
+            lambda pictures: self._encode(pictures, clip),
+            capacity=max(2, self._settings.queue_frames // self._model.batch_frames),
+        )
+
+    def _batches(self, bundles: list[BundleSource]) -> Iterator[list[Pixels]]:
+        video = self._manifest.video
+        wanted = self._manifest.pts.unpack()[self._start : self._unit.stop]
+        to_rgb = FrameToRgb(video.color)
+        batch: list[Pixels] = []
+        for frame in decode_frames(bundles, wanted, synthetic_pts=self._manifest.synthetic_pts):
+            if (frame.width, frame.height) != (video.width, video.height):
+                raise SourceRefused(
+                    "unsupported",
+                    f"the picture size changes from {video.width}x{video.height} to "
+                    f"{frame.width}x{frame.height}; re-export the video with one size.",
+                )
+            batch.append(to_rgb(frame))
+            if len(batch) >= self._model.batch_frames:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+    def _encode(self, pictures: Iterator[Pixels], clip: Path) -> None:
+        manifest, unit = self._manifest, self._unit
+        to_frame = RgbToFrame(manifest.video.color, manifest.encoder.pixel_format)
+        context, count = unit.start - self._start, 0
+        encoder: UnitEncoder | None = None
+        for number, picture in enumerate(pictures):
+            if number < context:
+                continue
+            if encoder is None:
+                _, self.height, self.width = picture.shape
+                encoder = UnitEncoder(
+                    clip, manifest.encoder, manifest.video, self.width, self.height
+                )
+            encoder.add(to_frame(picture))
+            count += 1
+            if self._progress:
+                self._progress(Progress("score", count, unit.frames))
+        if encoder is not None:
+            encoder.close()
+            self.reorder_frames = encoder.reorder_frames
+        if count != unit.frames:
+            raise FrameCountError(unit.frames, count, f"unit {unit.index}")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

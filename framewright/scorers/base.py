@@ -1,0 +1,54 @@
+"""The contract between framewright and a model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from framewright.types import ScorerIdentity
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["Scorer"]
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """A model applied to every frame of a video.
+
+    A scorer is a class, registered in the entry-point group ``framewright.scorers``. The driver
+    constructs it with the user's options as keyword arguments and reads its ``identity``; each
+    worker constructs it again with ``identity.params``, calls ``setup`` once, then ``score``
+    batch by batch. So ``identity.params`` must hold all that matters, small and as JSON, and must
+    be accepted by the constructor: resolve file names to values there.
+    """
+
+    @property
+    def identity(self) -> ScorerIdentity:
+        """Name, version, hash of the weights, parameters: equal identities compute the same."""
+
+    @property
+    def context_frames(self) -> int:
+        """Frames before a unit that the model wants to see first; 0 where frames are independent.
+
+        They are passed to ``score`` like all others, in order, and their results are dropped.
+        """
+
+    def setup(self, device: torch.device, threads: int) -> None:
+        """Load the model onto a device; called once per worker process.
+
+        Args:
+            device: where ``score`` will get its frames.
+            threads: CPU threads that the model may use.
+        """
+
+    def score(self, frames: torch.Tensor) -> torch.Tensor:
+        """Score a batch of consecutive frames.
+
+        Args:
+            frames: float32, shape (N, 3, H, W), RGB in [0, 1], sRGB-encoded as the video has it,
+                upright, on the device of ``setup``. Any N, H and W of 1 or more.
+
+        Returns:
+            Pictures of shape (N, 3, s*H, s*W) for a whole number s, same range and meaning.
+        """

@@ -1,0 +1,80 @@
+"""Every knob, with its unit, its default and the environment variable that sets it."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+__all__ = ["Settings", "get_settings"]
+
+
+class Settings(BaseSettings):
+    """Settings, read from ``FRAMEWRIGHT_*`` environment variables and from a ``.env`` file."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="FRAMEWRIGHT_", env_file=".env", extra="ignore", frozen=True
+    )
+
+    work_store: str = Field(
+        default_factory=lambda: str(Path.home() / ".cache" / "framewright" / "work"),
+        description="Where bundles, manifests and scored units live: a folder.",
+    )
+    scratch_folder: str = Field(
+        "", description="Folder for temporary files; empty for the system's own."
+    )
+    dask_address: str = Field(
+        "",
+        description="Address of a Dask scheduler, such as tcp://host:8786; empty to start a local "
+        "cluster for each run.",
+    )
+    workers: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="Scoring processes of a local cluster; 0 for one per GPU, or one per CPU core.",
+    )
+    unit_seconds: float = Field(
+        10.0, gt=0, le=3600, description="Length of video that one scoring task does, in seconds."
+    )
+    batch_frames: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="Frames per model call; 0 for 1 on a CPU and 8 on a GPU. Halved when memory "
+        "runs out.",
+    )
+    queue_frames: int = Field(
+        16, ge=2, le=4096, description="Frames that may wait between decoder, model and encoder."
+    )
+    quality_crf: int = Field(
+        18,
+        ge=0,
+        le=51,
+        description="Constant rate factor of the encoder; lower is better and larger.",
+    )
+    encoder_preset: str = Field(
+        "veryfast", description="Speed preset of the H.264 encoder.", pattern="^[a-z]+$"
+    )
+    encoder_threads: int = Field(
+        1, ge=1, le=64, description="Threads of the encoder, per scoring process."
+    )
+    max_source_bytes: int = Field(1 << 40, ge=1, description="Largest source accepted, in bytes.")
+    max_frame_pixels: int = Field(
+        8192 * 4320, ge=1, description="Largest frame accepted, in pixels (width times height)."
+    )
+    max_streams: int = Field(64, ge=1, description="Most streams accepted in one source.")
+    max_frames: int = Field(20_000_000, ge=1, description="Most frames accepted in one source.")
+
+    def worker_count(self, gpus: int = 0) -> int:
+        """Scoring processes to start on this machine."""
+        return self.workers or gpus or len(os.sched_getaffinity(0))
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """Return the settings of this process, read once."""
+    return Settings()

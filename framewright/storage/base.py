@@ -1,0 +1,86 @@
+"""What a store is: named bytes, published whole.
+
+The vocabulary is that of blob storage (keys, prefixes, ETags, conditional puts), so that a local
+folder and a blob container behave alike. Keys use ``/`` between parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol, runtime_checkable
+
+from framewright.errors import StoreKeyError
+
+__all__ = ["MAX_KEY_BYTES", "ObjectInfo", "Store", "check_key"]
+
+MAX_KEY_BYTES = 1024
+"""Longest key in UTF-8 bytes: the limit of Azure blob names."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """A stored object as a listing shows it."""
+
+    key: str
+    size_bytes: int
+    etag: str
+    """Opaque; changes whenever the content is written anew."""
+    modified_seconds: float
+    """Time of publication, in seconds since the epoch."""
+
+
+@runtime_checkable
+class Store(Protocol):
+    """Named bytes. Every write is atomic: a reader or a listing sees the old object or the new.
+
+    Methods raise ``StoreKeyError`` for a key that is not allowed, ``KeyError`` where an object
+    that must exist does not, and ``StoreUnavailable`` where the storage does not answer.
+    """
+
+    @property
+    def url(self) -> str:
+        """Address from which ``open_store`` makes the same store on another machine."""
+
+    def put(self, key: str, data: bytes | Path | BinaryIO, *, overwrite: bool = True) -> ObjectInfo:
+        """Publish an object whole.
+
+        With ``overwrite=False`` an object that is there already stays as it is and is returned:
+        the first writer wins, and a retry of the same put is harmless.
+        """
+
+    def read(self, key: str) -> bytes:
+        """Return a small object's bytes."""
+
+    def open(self, key: str) -> AbstractContextManager[BinaryIO]:
+        """Open an object for sequential reading, in constant memory."""
+
+    def download(self, key: str, path: Path) -> None:
+        """Write an object to a local file, which appears whole or not at all."""
+
+    def stat(self, key: str) -> ObjectInfo | None:
+        """Describe an object, or return None where there is none."""
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        """Yield objects whose key begins with ``prefix``, in the order of their keys."""
+
+    def delete(self, key: str) -> bool:
+        """Remove an object; return whether it was there."""
+
+
+def check_key(key: str) -> str:
+    """Return ``key``, or raise ``StoreKeyError`` where a store could not hold it safely."""
+    parts = key.split("/")
+    if not key or any(part in ("", ".", "..") for part in parts):
+        raise StoreKeyError(
+            f"storage key {key!r} is not allowed: a key is one or more names joined by '/', "
+            "none of them empty, '.' or '..'."
+        )
+    if "\0" in key or "\\" in key or len(key.encode()) > MAX_KEY_BYTES:
+        raise StoreKeyError(
+            f"storage key {key[:80]!r} is not allowed: no NUL, no backslash, "
+            f"at most {MAX_KEY_BYTES} bytes."
+        )
+    return key

@@ -1,0 +1,147 @@
+"""A store in a local folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from framewright.errors import StoreUnavailable
+from framewright.storage.base import ObjectInfo, check_key
+
+__all__ = ["LocalStore"]
+
+_STAGING = ".staging"
+
+
+class LocalStore:
+    """Objects as files below ``root``; written beside their place, synced, then renamed into it.
+
+    A key whose first part is ``.staging`` cannot be used: files being written live there.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = Path(root).absolute()
+        self._staging = self._root / _STAGING
+
+    @property
+    def url(self) -> str:
+        """The folder's path."""
+        return str(self._root)
+
+    def _path(self, key: str) -> Path:
+        return self._root / check_key(key)
+
+    def put(self, key: str, data: bytes | Path | BinaryIO, *, overwrite: bool = True) -> ObjectInfo:
+        """Publish an object whole; see ``Store.put``."""
+        target = self._path(key)
+        if not overwrite and (found := self.stat(key)) is not None:
+            return found
+        try:
+            self._staging.mkdir(parents=True, exist_ok=True)
+            descriptor, name = tempfile.mkstemp(dir=self._staging)
+            staged = Path(name)
+            try:
+                with os.fdopen(descriptor, "wb") as out:
+                    _copy_into(out, data)
+                    out.flush()
+                    os.fsync(out.fileno())
+                target.parent.mkdir(parents=True, exist_ok=True)
+                _publish(staged, target, overwrite=overwrite)
+            finally:
+                staged.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreUnavailable(
+                f"cannot write {key!r} to the store {self.url!r}: {error}. Check that the folder "
+                "exists, is writable, and has space left."
+            ) from error
+        info = self.stat(key)
+        if info is None:
+            raise StoreUnavailable(f"{key!r} vanished from {self.url!r} right after it was written")
+        return info
+
+    def read(self, key: str) -> bytes:
+        """Return a small object's bytes."""
+        with self.open(key) as stream:
+            return stream.read()
+
+    def open(self, key: str) -> AbstractContextManager[BinaryIO]:
+        """Open an object for sequential reading."""
+        try:
+            return self._path(key).open("rb")
+        except (FileNotFoundError, IsADirectoryError) as error:
+            raise KeyError(key) from error
+        except OSError as error:
+            raise StoreUnavailable(f"cannot read {key!r} from {self.url!r}: {error}") from error
+
+    def download(self, key: str, path: Path) -> None:
+        """Write an object to a local file, which appears whole or not at all."""
+        partial = path.with_name(path.name + ".part")
+        try:
+            with self.open(key) as source, partial.open("wb") as out:
+                shutil.copyfileobj(source, out, 1 << 20)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def stat(self, key: str) -> ObjectInfo | None:
+        """Describe an object, or return None where there is none."""
+        path = self._path(key)
+        try:
+            return _describe(key, path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        """Yield objects whose key begins with ``prefix``, in the order of their keys."""
+        folder = prefix.rpartition("/")[0]
+        start = self._root / check_key(folder) if folder else self._root
+        keys = (path.relative_to(self._root).as_posix() for path in self._files(start))
+        for key in sorted(key for key in keys if key.startswith(prefix)):
+            if (info := self.stat(key)) is not None:
+                yield info
+
+    def _files(self, start: Path) -> Iterator[Path]:
+        for here, folders, names in os.walk(start):
+            folder = Path(here)
+            if folder == self._root and _STAGING in folders:
+                folders.remove(_STAGING)
+            yield from (folder / name for name in names)
+
+    def delete(self, key: str) -> bool:
+        """Remove an object; return whether it was there."""
+        try:
+            self._path(key).unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
+
+def _copy_into(out: BinaryIO, data: bytes | Path | BinaryIO) -> None:
+    if isinstance(data, bytes):
+        out.write(data)
+    elif isinstance(data, Path):
+        with data.open("rb") as source:
+            shutil.copyfileobj(source, out, 1 << 20)
+    else:
+        shutil.copyfileobj(data, out, 1 << 20)
+
+
+def _publish(staged: Path, target: Path, *, overwrite: bool) -> None:
+    if overwrite:
+        staged.replace(target)
+    else:
+        with suppress(FileExistsError):
+            os.link(staged, target)
+
+
+def _describe(key: str, path: Path) -> ObjectInfo | None:
+    status = path.stat()
+    if not path.is_file():
+        return None
+    etag = f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}"
+    return ObjectInfo(key, status.st_size, etag, status.st_mtime)

@@ -1,0 +1,339 @@
+"""The nouns of framewright: plain, frozen, JSON-serialisable.
+
+Ranges of frames are half-open, ``[start, stop)``. Time is an integer number of ticks of an exact
+``Fraction`` time base; seconds as floats are for display only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+
+__all__ = [
+    "BundleRef",
+    "ColorSpec",
+    "EncoderSpec",
+    "HdrMetadata",
+    "Manifest",
+    "OtherStream",
+    "Progress",
+    "ProgressCallback",
+    "RunReport",
+    "ScoredUnit",
+    "ScorerIdentity",
+    "SourceInfo",
+    "StreamOutcome",
+    "TickRuns",
+    "Unit",
+    "VideoInfo",
+    "fingerprint",
+]
+
+SCHEMA_VERSION = 1
+
+Ratio = Annotated[
+    Fraction,
+    BeforeValidator(lambda v: Fraction(v) if isinstance(v, str) else v),
+    PlainSerializer(str, return_type=str),
+]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Record(BaseModel):
+    """Base of everything that is written to storage: immutable, and strict about unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+def fingerprint(value: Any) -> str:
+    """Return the sha256, in hex, of a value's canonical JSON form.
+
+    Records are dumped in JSON mode; mappings are sorted by key.
+    """
+    if isinstance(value, BaseModel):
+        value = value.model_dump(mode="json")
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class ColorSpec(Record):
+    """How the samples of a frame are to be read; code points are those of ITU-T H.273."""
+
+    primaries: int
+    transfer: int
+    matrix: int
+    matrix_used: Literal["ITU601", "ITU709", "BT2020", "RGB"]
+    """The matrix used to convert to RGB and back; inferred from the size when untagged."""
+    full_range: bool
+    range_tag: int
+    """0 unspecified, 1 limited, 2 full: what the source says, so that it can be said again."""
+    chroma_location: int = 0
+
+
+class HdrMetadata(Record):
+    """Static HDR metadata in the text form that x264 and x265 take."""
+
+    mastering_display: str = ""
+    content_light: str = ""
+
+
+class OtherStream(Record):
+    """A stream of the source that is not the one being scored."""
+
+    index: int
+    kind: str
+    """video, audio, subtitle, data or attachment"""
+    codec: str
+    language: str = ""
+    disposition: int = 0
+
+
+class SourceInfo(Record):
+    """Identity of the source: the sha256 of its bytes. The name is for people."""
+
+    name: str
+    size_bytes: int
+    sha256: Sha256
+
+
+class VideoInfo(Record):
+    """What a probe says of the video stream that is going to be scored."""
+
+    container: str
+    """The demuxer's name, such as ``mov,mp4,m4a,3gp,3g2,mj2``."""
+    container_suffix: str
+    """Suffix of the container an output takes by default, with its dot."""
+    stream_index: int
+    codec: str
+    """Name of the decoder."""
+    width: int
+    """Coded width in pixels, before rotation."""
+    height: int
+    pixel_format: str
+    time_base: Ratio
+    frame_rate: Ratio
+    """Average or guessed rate, for display and for rate control; never for time stamps."""
+    sample_aspect_ratio: Ratio
+    """0 where unknown."""
+    rotation: int
+    """Degrees by which a player turns the picture, as PyAV's ``frame.rotation`` gives it."""
+    field_order: Literal["progressive", "top", "bottom"]
+    """Whether a frame is one picture, or two fields of which this one is shown first."""
+    color: ColorSpec
+    hdr: HdrMetadata | None = None
+    others: tuple[OtherStream, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class BundleRef(Record):
+    """A stored packet bundle."""
+
+    sha256: Sha256
+    size_bytes: int
+    start_frame: int
+    """Index of the first frame, in presentation order, that this bundle owns."""
+    stop_frame: int
+
+    @property
+    def key(self) -> str:
+        """Storage key, derived from the content."""
+        return f"bundles/{self.sha256[:2]}/{self.sha256}.pkts"
+
+
+class Unit(Record):
+    """A half-open range of frames ``[start, stop)``: the work of one scoring task."""
+
+    index: int
+    start: int
+    stop: int
+
+    @property
+    def frames(self) -> int:
+        """Number of frames."""
+        return self.stop - self.start
+
+
+class TickRuns(Record):
+    """Presentation time stamps, compressed as a start and runs of equal steps."""
+
+    first: int
+    runs: tuple[tuple[int, int], ...] = ()
+    """``(step_ticks, repetitions)`` in order."""
+
+    @classmethod
+    def pack(cls, ticks: list[int]) -> TickRuns:
+        """Compress a non-empty list."""
+        runs: list[list[int]] = []
+        for before, after in pairwise(ticks):
+            step = after - before
+            if runs and runs[-1][0] == step:
+                runs[-1][1] += 1
+            else:
+                runs.append([step, 1])
+        return cls(first=ticks[0], runs=tuple((step, count) for step, count in runs))
+
+    def unpack(self) -> list[int]:
+        """Return the list that was packed."""
+        ticks = [self.first]
+        for step, count in self.runs:
+            for _ in range(count):
+                ticks.append(ticks[-1] + step)
+        return ticks
+
+
+class ScorerIdentity(Record):
+    """What makes two scorers compute the same: it goes into the job key and to every worker."""
+
+    name: str
+    version: str
+    weights_sha256: str = ""
+    params: dict[str, Any] = Field(default_factory=dict)
+    """Small and JSON-serialisable; enough to build the scorer on another machine."""
+
+
+class EncoderSpec(Record):
+    """How scored units are encoded. The same for all units of a job: they share one header."""
+
+    codec: str
+    pixel_format: str
+    options: dict[str, str] = Field(default_factory=dict)
+    threads: int = 1
+    build: str = ""
+    """Version of the library that encodes, because headers differ between versions."""
+
+
+class Manifest(Record):
+    """Everything that a worker or the stitcher must know; written last after a split."""
+
+    schema_version: Literal[1] = 1
+    job_key: Sha256
+    source: SourceInfo
+    video: VideoInfo
+    pts: TickRuns
+    """Time stamps of all frames, in the video's time base, in presentation order."""
+    last_duration_ticks: int
+    synthetic_pts: bool = False
+    """True where the source has no time stamps (elementary streams): they count frames."""
+    bundles: tuple[BundleRef, ...]
+    units: tuple[Unit, ...]
+    scorer: ScorerIdentity
+    encoder: EncoderSpec
+
+    @property
+    def frames(self) -> int:
+        """Number of frames of the source, hence of the output."""
+        return self.units[-1].stop
+
+    @property
+    def prefix(self) -> str:
+        """Storage prefix of this job."""
+        return job_prefix(self.job_key)
+
+    def unit_video_key(self, index: int) -> str:
+        """Storage key of a scored unit's clip."""
+        return f"{self.prefix}units/{index:05d}.mp4"
+
+    def unit_record_key(self, index: int) -> str:
+        """Storage key of the JSON that says a scored unit is whole."""
+        return f"{self.prefix}units/{index:05d}.json"
+
+
+def job_prefix(job_key: str) -> str:
+    """Storage prefix under which a job keeps its manifest and scored units."""
+    return f"jobs/{job_key}/"
+
+
+class ScoredUnit(Record):
+    """The record beside a scored unit's clip; its presence and match mean: done."""
+
+    schema_version: Literal[1] = 1
+    job_key: Sha256
+    index: int
+    start: int
+    stop: int
+    frames: int
+    width: int
+    height: int
+    reorder_frames: int
+    """By how many places the encoder delayed a frame: sets the decoding times of the output."""
+    video_sha256: Sha256
+    size_bytes: int
+    seconds: float
+    """Wall time of the unit on its worker, model loading excluded."""
+    setup_seconds: float = 0.0
+    """Time to load the model, where this unit was the first of its process."""
+    model_seconds: float
+    """Time inside the scorer."""
+    batch_frames: int
+    device: str
+    worker: str = ""
+    reused: bool = False
+    """True where an earlier run had scored it: set on the copy that is returned, never stored."""
+
+
+class StreamOutcome(Record):
+    """What became of one stream or property of the source that could not simply be copied."""
+
+    stream: int
+    kind: str
+    action: Literal["copied", "converted", "dropped", "changed"]
+    detail: str
+
+
+class RunReport(Record):
+    """What a run did, for people and for the artifact in the UI."""
+
+    schema_version: Literal[1] = 1
+    job_key: Sha256
+    source: SourceInfo
+    output: str
+    output_sha256: Sha256
+    output_size_bytes: int
+    width: int
+    height: int
+    frames_in: int
+    frames_out: int
+    duration_seconds: float
+    scorer: ScorerIdentity
+    units: tuple[ScoredUnit, ...]
+    stages: dict[str, float]
+    """Wall seconds of ``split``, ``upload``, ``score``, ``stitch`` and ``total``."""
+    streams: tuple[StreamOutcome, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def units_scored(self) -> int:
+        """Units scored in this run, not taken from an earlier one."""
+        return sum(not unit.reused for unit in self.units)
+
+    @property
+    def frames_per_second(self) -> float:
+        """Frames out per second of wall time of the whole run."""
+        return self.frames_out / max(self.stages["total"], 1e-9)
+
+    @property
+    def overhead_share(self) -> float:
+        """Share of the run's wall time in which no unit was being scored, 0 to 1."""
+        total = max(self.stages["total"], 1e-9)
+        return max(0.0, 1.0 - self.stages.get("score", 0.0) / total)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One step forward, reported by the engine to whoever called it."""
+
+    stage: Literal["split", "upload", "score", "stitch", "verify"]
+    done: int
+    """Frames (units where ``stage`` is score on a driver)."""
+    total: int
+    """0 where not known yet."""
+
+
+ProgressCallback = Callable[[Progress], None]
