@@ -15,9 +15,7 @@ import imageio_ffmpeg
 from framewright.errors import EngineBug
 from framewright.media.source import FORMATS, file_url
 
-__all__ = ["convert_stream", "ffmpeg_version", "side_by_side"]
-
-_PANEL_HEIGHT = 720
+__all__ = ["convert_stream", "ffmpeg_version", "local_input", "run_graph"]
 
 
 @lru_cache(maxsize=1)
@@ -28,36 +26,6 @@ def _binary() -> str:
 def ffmpeg_version() -> str:
     """Version of the ffmpeg binary."""
     return str(imageio_ffmpeg.get_ffmpeg_version())
-
-
-def side_by_side(left: Path, right: Path, output: Path) -> None:
-    """Write a clip that shows two videos beside each other, with the sound of the left one.
-
-    Each panel is scaled to the right one's height, at most 720 lines.
-    """
-    before, after = _input(left), _input(right)
-    height = f"min({_PANEL_HEIGHT},trunc(ih/2)*2)"
-    panels = [
-        stream.video.filter("setpts", "PTS-STARTPTS")
-        .filter("scale", "-2", height)
-        .filter("setsar", "1")
-        for stream in (before, after)
-    ]
-    scaled = ffmpeg.filter_multi_output([panels[0], panels[1]], "scale2ref", w="oh*mdar", h="ih")
-    picture = ffmpeg.filter([scaled[0], scaled[1]], "hstack", inputs=2, shortest=1)
-    graph = ffmpeg.output(
-        picture.filter("scale", "trunc(iw/2)*2", "trunc(ih/2)*2"),
-        before["a:0?"],
-        file_url(output),
-        vcodec="libx264",
-        preset="veryfast",
-        crf=20,
-        pix_fmt="yuv420p",
-        acodec="aac",
-        movflags="+faststart",
-        **{"fps_mode": "vfr"},
-    )
-    _run(graph)
 
 
 def convert_stream(
@@ -73,16 +41,17 @@ def convert_stream(
         output: Matroska, MP4 or NUT file to write.
     """
     graph = ffmpeg.output(
-        _input(source, copyts=None)[str(index)],
+        local_input(source, copyts=None)[str(index)],
         file_url(output),
         codec=codec,
         avoid_negative_ts="disabled",
         **options,
     )
-    _run(graph)
+    run_graph(graph)
 
 
-def _input(path: Path, **options: str | None) -> ffmpeg.nodes.FilterableStream:
+def local_input(path: Path, **options: str | None) -> ffmpeg.nodes.FilterableStream:
+    """Return a graph's input: a local file of an accepted format, which opens no other file."""
     return ffmpeg.input(
         file_url(path),
         protocol_whitelist="file",
@@ -91,7 +60,12 @@ def _input(path: Path, **options: str | None) -> ffmpeg.nodes.FilterableStream:
     )
 
 
-def _run(graph: ffmpeg.nodes.OutputStream) -> None:
+def run_graph(graph: ffmpeg.nodes.OutputStream) -> None:
+    """Run ffmpeg over a graph.
+
+    Raises:
+        EngineBug: it failed; the message has the end of what it said.
+    """
     try:
         ffmpeg.run(
             graph.global_args("-nostdin", "-hide_banner", "-loglevel", "error"),

@@ -1,0 +1,102 @@
+"""The weights that come with the package: one trunk and a vector per painting.
+
+Names, metadata and the hash are read without importing torch, so that a command line can list
+the styles at once.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from dataclasses import dataclass
+from importlib import resources
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Style", "load_weights", "style_names", "styles", "weights_sha256"]
+
+_FORMAT = "framewright-fast-1"
+_TRUNK, _STYLE = "trunk.", "style."
+
+
+@dataclass(frozen=True)
+class Style:
+    """A painting that comes with the package."""
+
+    name: str
+    """What the style is called in options, such as ``starry_night``."""
+
+    title: str
+    artist: str
+    year: str
+    rights: str
+    """Why the painting may be used."""
+
+    mean: tuple[float, float, float]
+    """Mean of its pixels: RGB, sRGB-encoded, in [0, 1]."""
+
+    covariance: tuple[tuple[float, float, float], ...]
+    """Covariance (3x3) of the same pixels."""
+
+
+@functools.cache
+def styles() -> tuple[Style, ...]:
+    """All styles with their metadata, in the order in which they are shipped."""
+    listed = json.loads(_read("styles.json"))["styles"]
+    return tuple(
+        Style(
+            name=entry["name"],
+            title=entry["title"],
+            artist=entry["artist"],
+            year=entry["year"],
+            rights=entry["rights"],
+            mean=tuple(entry["mean"]),
+            covariance=tuple(tuple(row) for row in entry["covariance"]),
+        )
+        for entry in listed
+    )
+
+
+def style_names() -> tuple[str, ...]:
+    """Names of the styles, in the order in which they are shipped."""
+    return tuple(style.name for style in styles())
+
+
+@functools.cache
+def weights_sha256() -> str:
+    """Hash of the shipped weights file, in hexadecimal."""
+    return hashlib.sha256(_read("fast-v1.safetensors")).hexdigest()
+
+
+def load_weights() -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Read the shipped weights.
+
+    Returns:
+        The state of ``ConditionalStyleNet``, and for each style its vector of shape
+        (STYLE_LENGTH,); all float32.
+
+    Raises:
+        ValueError: the file is of a format that this version does not know.
+    """
+    from safetensors.torch import load
+
+    data = _read("fast-v1.safetensors")
+    length = int.from_bytes(data[:8], "little")
+    found = json.loads(data[8 : 8 + length]).get("__metadata__", {}).get("format")
+    if found != _FORMAT:
+        raise ValueError(f"the weights have format {found}; expected {_FORMAT}")
+    tensors = load(data)
+    trunk = {
+        name.removeprefix(_TRUNK): tensor.float()
+        for name, tensor in tensors.items()
+        if name.startswith(_TRUNK)
+    }
+    return trunk, {name: tensors[_STYLE + name].float() for name in style_names()}
+
+
+@functools.cache
+def _read(name: str) -> bytes:
+    return resources.files(__package__).joinpath("weights", name).read_bytes()
