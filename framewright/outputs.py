@@ -41,7 +41,8 @@ def resolve_output(output: str, source: Path, suffix: str, scorer: str) -> Path:
         scorer: name of the scorer; part of the result's name in a folder.
 
     Raises:
-        OutputRefused: it would replace the source, or a folder lies at its place.
+        OutputRefused: it would replace the source, a folder lies at its place, or its folder
+            cannot be written to.
     """
     path = Path(output)
     if output_suffix(output) == "":
@@ -50,7 +51,18 @@ def resolve_output(output: str, source: Path, suffix: str, scorer: str) -> Path:
         raise OutputRefused(f"there is a folder at {str(path)!r}; name another output.")
     if path.exists() and source.exists() and path.samefile(source):
         raise OutputRefused(f"the output {output!r} is the source itself; name another output.")
+    _check_writable(path.absolute().parent)
     return path.absolute()
+
+
+def _check_writable(folder: Path) -> None:
+    """Refuse a folder that cannot be written to, or be made, before hours are spent."""
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise OutputRefused(
+            f"cannot write to the folder {str(folder)!r}; name another output or change its "
+            "permissions."
+        )
 
 
 def _result_name(stem: str, scorer: str, suffix: str) -> str:

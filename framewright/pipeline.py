@@ -29,6 +29,7 @@ class _Channel(Generic[T]):
     def __init__(self, capacity: int, stop: threading.Event) -> None:
         self._queue: Queue[T | _End] = Queue(capacity)
         self._stop = stop
+        self.ended = False
 
     def put(self, item: T | _End) -> None:
         while not self._stop.is_set():
@@ -50,6 +51,7 @@ class _Channel(Generic[T]):
             except Empty:
                 continue
             if isinstance(item, _End):
+                self.ended = True
                 return
             yield item
         raise _Stopped
@@ -77,6 +79,12 @@ class _Guard:
         return thread
 
 
+def _drain(outbox: _Channel[U], sink: Callable[[Iterator[U]], None]) -> None:
+    sink(iter(outbox))
+    if not outbox.ended:  # else the others would wait for room in the queue for ever
+        raise RuntimeError("the sink returned before the end of its input")
+
+
 def overlap(
     source: Iterable[T],
     step: Callable[[T], Iterable[U]],
@@ -96,7 +104,7 @@ def overlap(
     outbox: _Channel[U] = _Channel(capacity, guard.stop)
     threads = [
         guard.start("decode", lambda: inbox.fill(source)),
-        guard.start("encode", lambda: sink(iter(outbox))),
+        guard.start("encode", lambda: _drain(outbox, sink)),
     ]
     guard.run(lambda: outbox.fill(result for item in inbox for result in step(item)))
     for thread in threads:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import signal
 import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 
 from framewright.errors import WorkerLost
@@ -34,6 +36,8 @@ __all__ = ["run"]
 logger = logging.getLogger(__name__)
 
 _MAX_DEAD_POOLS = 3
+_REPORT_SECONDS = 0.2
+_SPAWN = multiprocessing.get_context("spawn")
 
 
 def run(
@@ -117,14 +121,14 @@ def _score_all(
     for unit in manifest.units:
         if (record := scored_unit(store, manifest, unit.index)) is not None:
             done[unit.index] = record
-    report = _FrameCounter(manifest, progress)
-    report(done)
+    counter = _FrameCounter(manifest, progress)
     for _ in range(_MAX_DEAD_POOLS):
         todo = [unit.index for unit in manifest.units if unit.index not in done]
         if not todo:
             return [done[unit.index] for unit in manifest.units]
+        counter.start(done)
         try:
-            _score_in_pool(manifest, todo, min(workers, len(todo)), settings, done, report)
+            _score_in_pool(manifest, todo, min(workers, len(todo)), settings, done, counter)
         except BrokenProcessPool:
             logger.warning("a scoring process died; %d units left", len(manifest.units) - len(done))
     missing = [unit.index for unit in manifest.units if unit.index not in done]
@@ -137,16 +141,25 @@ def _score_all(
 
 
 class _FrameCounter:
-    """Tells how many frames are scored, in units that are whole."""
+    """Tells how many frames are scored: whole units, and what running workers have done."""
 
     def __init__(self, manifest: Manifest, progress: ProgressCallback | None) -> None:
-        self._manifest = manifest
+        self._total = manifest.frames
         self._progress = progress
+        self._before = 0
+        self.running: Synchronized[int] = _SPAWN.Value("q", 0)
 
-    def __call__(self, done: dict[int, ScoredUnit]) -> None:
+    def start(self, done: dict[int, ScoredUnit]) -> None:
+        """Begin with units that are scored already."""
+        self._before = sum(unit.frames for unit in done.values())
+        self.running.value = 0
+        self.report()
+
+    def report(self) -> None:
+        """Tell the callback."""
         if self._progress:
-            frames = sum(unit.frames for unit in done.values())
-            self._progress(Progress("score", frames, self._manifest.frames))
+            frames = min(self._total, self._before + self.running.value)
+            self._progress(Progress("score", frames, self._total))
 
 
 def _score_in_pool(
@@ -155,24 +168,42 @@ def _score_in_pool(
     workers: int,
     settings: Settings,
     done: dict[int, ScoredUnit],
-    report: _FrameCounter,
+    counter: _FrameCounter,
 ) -> None:
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(
+        workers, mp_context=_SPAWN, initializer=_share_counter, initargs=(counter.running,)
+    ) as pool:
         pending: set[Future[ScoredUnit]] = {
             pool.submit(_score_one, settings, manifest.job_key, index) for index in todo
         }
         try:
             while pending:
-                finished, pending = wait(pending, return_when=FIRST_COMPLETED)
+                finished, pending = wait(pending, _REPORT_SECONDS, return_when=FIRST_COMPLETED)
                 for future in finished:
                     record = future.result()
                     done[record.index] = record
-                report(done)
+                counter.report()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
+_frames_done: Synchronized[int] | None = None
+"""In a scoring process: frames that all processes have scored."""
+
+
+def _share_counter(counter: Synchronized[int]) -> None:
+    global _frames_done
+    _frames_done = counter
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops its processes itself
+
+
+def _count_frame(_: Progress) -> None:
+    if _frames_done is not None:
+        with _frames_done.get_lock():
+            _frames_done.value += 1
+
+
 def _score_one(settings: Settings, job_key: str, index: int) -> ScoredUnit:
-    return score_unit(open_store(settings.work_store), job_key, index, settings=settings)
+    store = open_store(settings.work_store)
+    return score_unit(store, job_key, index, settings=settings, progress=_count_frame)

@@ -6,8 +6,10 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from framewright.errors import InputError
 
 __all__ = ["Settings", "get_settings"]
 
@@ -76,5 +78,16 @@ class Settings(BaseSettings):
 
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
-    """Return the settings of this process, read once."""
-    return Settings()
+    """Return the settings of this process, read once.
+
+    Raises:
+        InputError: a variable has a value that is not possible.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"FRAMEWRIGHT_{'_'.join(map(str, one['loc'])).upper()}={one['input']}: {one['msg']}"
+            for one in error.errors()
+        )
+        raise InputError(f"settings that are not possible: {wrong}.") from error

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from framewright.errors import ManifestError
 
@@ -34,6 +34,7 @@ _END = 0xFFFFFFFF
 _NO_TIME = -(1 << 63)
 _MAX_HEADER_BYTES = 16 << 20
 _MAX_PACKET_BYTES = 1 << 30
+_READ_BYTES = 1 << 20
 
 _KEY, _DISCARD, _TAIL = 1, 2, 4
 
@@ -49,6 +50,12 @@ class StreamHeader(BaseModel):
     height: int = Field(gt=0)
     pixel_format: str
     extradata_base64: str
+
+    @field_validator("extradata_base64")
+    @classmethod
+    def _decodes(cls, text: str) -> str:
+        base64.b64decode(text, validate=True)
+        return text
 
     @property
     def extradata(self) -> bytes:
@@ -130,10 +137,16 @@ class BundleReader:
             ) from error
 
     def _exactly(self, count: int) -> bytes:
-        data = self._stream.read(count)
-        if len(data) != count:
-            raise ManifestError(f"{self._name}: cut off, {count} bytes wanted, {len(data)} left.")
-        return data
+        # In pieces: what a damaged size claims must not be allocated at once.
+        pieces, missing = [], count
+        while missing and (piece := self._stream.read(min(missing, _READ_BYTES))):
+            pieces.append(piece)
+            missing -= len(piece)
+        if missing:
+            raise ManifestError(
+                f"{self._name}: cut off, {count} bytes wanted, {count - missing} left."
+            )
+        return b"".join(pieces)
 
     def __iter__(self) -> Iterator[PacketRecord]:
         """Yield the packets in decoding order."""
@@ -159,3 +172,5 @@ class BundleReader:
         (declared,) = _COUNT.unpack(self._exactly(_COUNT.size))
         if declared != count:
             raise ManifestError(f"{self._name}: {declared} packets declared, {count} found.")
+        if self._stream.read(1):
+            raise ManifestError(f"{self._name}: there are bytes after its end.")

@@ -8,7 +8,7 @@ from typing import Literal
 from framewright.media.containers import CONTAINERS, ContainerRule, container_for
 from framewright.types import OtherStream, StreamOutcome, VideoInfo
 
-__all__ = ["Carry", "carry_streams", "preferred_suffix"]
+__all__ = ["Carry", "carry_streams", "loses_aspect", "preferred_suffix"]
 
 _ATTACHED_PIC = 0x400
 _LOSSLESS = ("pcm_", "adpcm", "flac", "alac", "truehd", "mlp", "wavpack", "tta")
@@ -49,11 +49,21 @@ def carry_streams(video: VideoInfo, suffix: str) -> list[Carry]:
 def preferred_suffix(video: VideoInfo) -> str:
     """Return the source's own kind of container, or Matroska where only that holds its streams."""
     own = video.container_suffix
+    if own == ".webm" and loses_aspect(video, own):
+        return ".mkv"
     if own in (".mkv", ".webm"):
         return own
     refused = [c.stream for c in carry_streams(video, own) if _is_loss(c)]
     saved = [s for s in refused if _decide(s, CONTAINERS[".mkv"]).action == "copy"]
     return ".mkv" if saved else own
+
+
+def loses_aspect(video: VideoInfo, suffix: str) -> bool:
+    """Whether an output has square pixels although the source's are not.
+
+    VP9 and AV1 leave the pixels' shape to the container, and PyAV does not hand it to WebM's muxer.
+    """
+    return suffix == ".webm" and video.sample_aspect_ratio not in (0, 1)
 
 
 def _is_loss(carry: Carry) -> bool:

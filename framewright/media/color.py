@@ -33,6 +33,9 @@ _COLORSPACE = {
 }
 _PLANES_RGB = (2, 0, 1)
 """FFmpeg's planar formats store G, B, R."""
+_WHITE = 0xFFFF
+_SWSCALE_WHITE = 0xFF00
+"""Beside YUV, swscale takes 255 * 256 for white in 16-bit RGB, not 65535."""
 
 
 def _range(color: ColorSpec) -> ColorRange:
@@ -49,7 +52,10 @@ class FrameToRgb:
 
     def __call__(self, frame: VideoFrame) -> Pixels:
         """Return an array of shape (3, H, W), full range: uint8, or uint16 above 8 bits."""
-        deep = max(component.bits for component in frame.format.components) > 8
+        bits = max(component.bits for component in frame.format.components)
+        deep = bits > 8
+        if frame.format.name.startswith("gray"):
+            frame = _with_chroma(frame, bits)
         rgb = self._reformatter.reformat(
             frame,
             format="gbrp16le" if deep else "gbrp",
@@ -60,8 +66,14 @@ class FrameToRgb:
             threads=1,
         )
         dtype = np.uint16 if deep else np.uint8
-        planes = [_plane(rgb, index, dtype) for index in _PLANES_RGB]
-        return cast(Pixels, np.stack(planes))
+        pixels = cast(Pixels, np.stack([_plane(rgb, index, dtype) for index in _PLANES_RGB]))
+        return _rescaled(pixels, self._white(bits), _WHITE) if deep else pixels
+
+    def _white(self, bits: int) -> int:
+        """What swscale makes of white: its own for limited range, else the sample shifted up."""
+        if self._range == ColorRange.MPEG:
+            return _SWSCALE_WHITE
+        return _WHITE >> max(0, 16 - bits) << max(0, 16 - bits)
 
 
 class RgbToFrame:
@@ -76,6 +88,8 @@ class RgbToFrame:
     def __call__(self, rgb: Pixels) -> VideoFrame:
         """Return a frame from an array of shape (3, H, W), full range, uint8 or uint16."""
         _, height, width = rgb.shape
+        if rgb.dtype == np.uint16:
+            rgb = _rescaled(rgb, _WHITE, _SWSCALE_WHITE)
         frame = VideoFrame(width, height, "gbrp16le" if rgb.dtype == np.uint16 else "gbrp")
         for channel, index in zip(rgb, _PLANES_RGB, strict=True):
             _plane(frame, index, rgb.dtype)[:] = channel
@@ -88,6 +102,25 @@ class RgbToFrame:
             interpolation=_DOWN,
             threads=1,
         )
+
+
+def _with_chroma(frame: VideoFrame, bits: int) -> VideoFrame:
+    """Return a grey frame as YUV: swscale reads grey as full range, whatever it is told."""
+    dtype = np.uint16 if bits > 8 else np.uint8
+    name = frame.format.name.replace("gray", "yuv444p")
+    with_chroma = VideoFrame(frame.width, frame.height, name)
+    _plane(with_chroma, 0, dtype)[:] = _plane(frame, 0, dtype)
+    for index in (1, 2):
+        _plane(with_chroma, index, dtype)[:] = 1 << (bits - 1)
+    return with_chroma
+
+
+def _rescaled(pixels: Pixels, old: int, new: int) -> Pixels:
+    """Scale 16-bit samples so that ``old`` becomes ``new``."""
+    if old == new:
+        return pixels
+    scaled = pixels.astype(np.float32) * np.float32(new / old)
+    return np.rint(scaled, out=scaled).clip(0, _WHITE).astype(np.uint16)
 
 
 def _plane(frame: VideoFrame, index: int, dtype: DTypeLike) -> Pixels:

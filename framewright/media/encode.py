@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,8 @@ from framewright.types import EncoderSpec, VideoInfo
 
 __all__ = ["UnitEncoder", "encoder_build", "encoder_spec"]
 
-_VP9_CRF_OFFSET = 12
-"""VP9's rate factor at which it looks like H.264's, on the scale of 0 to 63."""
+_CRF_OFFSET = 12
+"""VP9 and AV1 look like H.264 at a rate factor that much higher, on their scale of 0 to 63."""
 
 
 def encoder_build() -> str:
@@ -30,28 +31,31 @@ def encoder_build() -> str:
     return f"libavcodec {major}.{minor}.{micro}"
 
 
-def encoder_spec(video: VideoInfo, suffix: str, settings: Settings, scale: int = 1) -> EncoderSpec:
+def encoder_spec(video: VideoInfo, suffix: str, settings: Settings) -> EncoderSpec:
     """Choose codec, pixel format and options for an output container.
 
     Raises:
         OutputRefused: the suffix names no container that can be written.
     """
     codec = container_for(suffix).video_codec
-    width, height = video.width * scale, video.height * scale
-    if codec == "libx264":
-        options = _x264_options(video, settings)
-    else:
-        options = {
-            "crf": str(settings.quality_crf + _VP9_CRF_OFFSET),
+    pixel_format = encodable_format(video.pixel_format, video.width, video.height, codec)
+    if codec == "libvpx-vp9" and pixel_format.endswith("10le"):
+        codec, pixel_format = "libsvtav1", "yuv420p10le"  # PyAV's libvpx is built for 8 bits
+    options = {
+        "libx264": _x264_options(video, settings),
+        "libvpx-vp9": {
+            "crf": str(settings.quality_crf + _CRF_OFFSET),
             "b": "0",
             "deadline": "realtime",
             "cpu-used": "6",
             "lag-in-frames": "0",
             "auto-alt-ref": "0",
-        }
+        },
+        "libsvtav1": {"crf": str(settings.quality_crf + _CRF_OFFSET), "preset": "8"},
+    }[codec]
     return EncoderSpec(
         codec=codec,
-        pixel_format=encodable_format(video.pixel_format, width, height, codec),
+        pixel_format=pixel_format,
         options=options,
         threads=settings.encoder_threads,
         build=encoder_build(),
@@ -82,6 +86,7 @@ class UnitEncoder:
     def __init__(
         self, path: Path, spec: EncoderSpec, video: VideoInfo, width: int, height: int
     ) -> None:
+        os.environ.setdefault("SVT_LOG", "1")  # else SVT-AV1 writes its settings to stderr
         self._container: OutputContainer = av.open(
             file_url(path),
             "w",

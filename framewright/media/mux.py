@@ -24,7 +24,7 @@ from av.stream import AttachmentStream, Stream
 from av.video.stream import VideoStream
 
 from framewright.errors import FrameCountError, VerificationError
-from framewright.media.carry import Carry, carry_streams
+from framewright.media.carry import Carry, carry_streams, loses_aspect
 from framewright.media.containers import ContainerRule, container_for
 from framewright.media.ffmpeg import convert_stream
 from framewright.media.source import file_url, open_source
@@ -95,7 +95,11 @@ def mux(
         muxed = Muxed(pts=_shifted(manifest, shift))
         muxed.outcomes.extend(o for c in carries if (o := c.outcome) is not None)
         if shift:
-            muxed.outcomes.append(_shift_outcome(manifest, shift))
+            detail = f"all streams moved together by {float(shift):+.6f} s, to start the file at 0"
+            muxed.outcomes.append(_changed(manifest, detail))
+        if loses_aspect(manifest.video, suffix):
+            detail = f"pixels of shape {manifest.video.sample_aspect_ratio} are shown square"
+            muxed.outcomes.append(_changed(manifest, detail))
         template = stack.enter_context(av.open(file_url(clip(0))))
         video = _add_video(out, template, manifest, rule)
         _copy_tags(container.streams[manifest.video.stream_index], video)
@@ -130,8 +134,13 @@ def _open_output(output: Path, rule: ContainerRule, manifest: Manifest) -> Outpu
 def _add_video(
     out: OutputContainer, template: InputContainer, manifest: Manifest, rule: ContainerRule
 ) -> VideoStream:
-    stream = out.add_stream_from_template(template.streams.video[0])
+    clip = template.streams.video[0]
+    # There is no encoder called libdav1d, so its template must be copied as it is.
+    opaque = clip.codec_context.name == "libdav1d"
+    stream = out.add_stream_from_template(clip, opaque=opaque)
     stream.time_base = rule.tick or manifest.video.time_base
+    if manifest.video.sample_aspect_ratio:
+        stream.codec_context.sample_aspect_ratio = manifest.video.sample_aspect_ratio
     if manifest.video.rotation:
         stream.set_display_rotation(manifest.video.rotation)
     return stream
@@ -169,12 +178,9 @@ def _shifted(manifest: Manifest, shift: Fraction) -> list[int]:
     return [tick + offset.numerator for tick in manifest.pts.unpack()]
 
 
-def _shift_outcome(manifest: Manifest, shift: Fraction) -> StreamOutcome:
+def _changed(manifest: Manifest, detail: str) -> StreamOutcome:
     return StreamOutcome(
-        stream=manifest.video.stream_index,
-        kind="video",
-        action="changed",
-        detail=f"all streams moved together by {float(shift):+.6f} s, so that the file starts at 0",
+        stream=manifest.video.stream_index, kind="video", action="changed", detail=detail
     )
 
 
@@ -324,8 +330,8 @@ def _copy_description(container: InputContainer, out: OutputContainer, shift: Fr
 
 
 def _converted(source: Path, carry: Carry, scratch: Path) -> Path:
-    # NUT keeps any time base; it holds no mov_text, which only MP4 does.
-    suffix = {"mov_text": ".mp4", "subrip": ".mkv", "webvtt": ".mkv"}.get(carry.codec, ".nut")
+    # MP4 keeps audio's own ticks and its priming; text subtitles count in ms, as Matroska does.
+    suffix = ".mkv" if carry.codec in ("subrip", "webvtt") else ".mp4"
     path = scratch / f"stream-{carry.stream.index}{suffix}"
     convert_stream(source, carry.stream.index, carry.codec, dict(carry.options), path)
     return path

@@ -37,6 +37,8 @@ __all__ = ["SplitVideo", "cut_units", "split_video"]
 _MAX_TAIL_PACKETS = 256
 """Leading pictures directly follow their keyframe; further away there are none."""
 _MIN_BUNDLE_FRAMES = 24
+_OVERLONG = 0.25
+"""By how much of itself a unit may exceed its length, so that none is left over."""
 _MAX_UNITS_PER_LONG_BUNDLE = 16
 _MAX_REDUNDANT_FRAMES = 16384
 _HEAD_CHECK_FRAMES = 3
@@ -133,7 +135,7 @@ def cut_units(bundles: list[BundleRef], unit_frames: int) -> list[Unit]:
     for bundle in bundles:
         frames = bundle.stop_frame - bundle.start_frame
         most = max(_MAX_UNITS_PER_LONG_BUNDLE, 2 * _MAX_REDUNDANT_FRAMES // frames)
-        pieces = min(max(1, round(frames / unit_frames)), frames, most)
+        pieces = min(max(1, math.ceil(frames / unit_frames - _OVERLONG)), frames, most)
         edges = [bundle.start_frame + frames * i // pieces for i in range(pieces + 1)]
         for start, stop in pairwise(edges):
             units.append(Unit(index=len(units), start=start, stop=stop))

@@ -78,9 +78,11 @@ def check_key(key: str) -> str:
             f"storage key {key!r} is not allowed: a key is one or more names joined by '/', "
             "none of them empty, '.' or '..'."
         )
-    if "\0" in key or "\\" in key or len(key.encode()) > MAX_KEY_BYTES:
+    size_bytes = len(key.encode(errors="surrogatepass"))
+    is_text = not any("\ud800" <= letter <= "\udfff" for letter in key)
+    if "\0" in key or "\\" in key or size_bytes > MAX_KEY_BYTES or not is_text:
         raise StoreKeyError(
-            f"storage key {key[:80]!r} is not allowed: no NUL, no backslash, "
+            f"storage key {key[:80]!r} is not allowed: Unicode text, no NUL, no backslash, "
             f"at most {MAX_KEY_BYTES} bytes."
         )
     return key

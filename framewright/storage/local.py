@@ -10,12 +10,13 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from framewright.errors import StoreUnavailable
+from framewright.errors import StoreKeyError, StoreUnavailable
 from framewright.storage.base import ObjectInfo, check_key
 
 __all__ = ["LocalStore"]
 
 _STAGING = ".staging"
+_MAX_NAME_BYTES = 255
 
 
 class LocalStore:
@@ -34,7 +35,13 @@ class LocalStore:
         return str(self._root)
 
     def _path(self, key: str) -> Path:
-        return self._root / check_key(key)
+        parts = check_key(key).split("/")
+        if parts[0] == _STAGING or any(len(part.encode()) > _MAX_NAME_BYTES for part in parts):
+            raise StoreKeyError(
+                f"storage key {key[:80]!r} is not allowed in a folder: it does not begin with "
+                f"{_STAGING!r}, and no name in it is longer than {_MAX_NAME_BYTES} bytes."
+            )
+        return self._root / key
 
     def put(self, key: str, data: bytes | Path | BinaryIO, *, overwrite: bool = True) -> ObjectInfo:
         """Publish an object whole; see ``Store.put``."""
@@ -73,7 +80,7 @@ class LocalStore:
         """Open an object for sequential reading."""
         try:
             return self._path(key).open("rb")
-        except (FileNotFoundError, IsADirectoryError) as error:
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
             raise KeyError(key) from error
         except OSError as error:
             raise StoreUnavailable(f"cannot read {key!r} from {self.url!r}: {error}") from error
@@ -114,10 +121,15 @@ class LocalStore:
 
     def delete(self, key: str) -> bool:
         """Remove an object; return whether it was there."""
+        path = self._path(key)
+        if not path.is_file():
+            return False
         try:
-            self._path(key).unlink()
+            path.unlink()
         except FileNotFoundError:
             return False
+        except OSError as error:
+            raise StoreUnavailable(f"cannot delete {key!r} from {self.url!r}: {error}") from error
         return True
 
 

@@ -1,0 +1,1 @@
+"""A conditional style network with its weights: paintings in one pass per frame."""

@@ -29,6 +29,9 @@ _SMALLEST = 16
 _BLOCKS = 5
 """Residual blocks at a quarter of the resolution."""
 
+_FLOOR = 1e-3
+"""Added to the variance. Higher than usual: empty frames must not become amplified noise."""
+
 STYLE_LENGTH = 2 * (32 + 64 + 2 * _BLOCKS * 64 + 32 + 16)
 """Numbers per style: a scale and a shift for every channel of every normalisation."""
 
@@ -47,8 +50,9 @@ class _Norm(nn.Module):
         scale = style[..., self.offset : middle]
         shift = style[..., middle:end]
         if style.dim() == 1:
-            return F.instance_norm(x, weight=scale, bias=shift)
-        return torch.addcmul(shift[:, :, None, None], F.instance_norm(x), scale[:, :, None, None])
+            return F.instance_norm(x, weight=scale, bias=shift, eps=_FLOOR)
+        normed = F.instance_norm(x, eps=_FLOOR)
+        return torch.addcmul(shift[:, :, None, None], normed, scale[:, :, None, None])
 
 
 class _Conv(nn.Module):

@@ -1,0 +1,79 @@
+"""Splitting into packet bundles against exploding into JPEG files, on one clip, in one run."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import imageio_ffmpeg
+
+from benchmarks.record import record
+from framewright.media.split import split_video
+from framewright.settings import get_settings
+
+SAMPLE = Path(__file__).parent.parent / "demo" / "sample.mp4"
+SECONDS = 60
+ROUNDS = 3
+
+
+def main() -> None:
+    """Measure wall seconds and bytes of both, alternating."""
+    with tempfile.TemporaryDirectory(prefix="framewright-") as name:
+        folder = Path(name)
+        clip = folder / "clip.mp4"
+        make_clip(clip)
+        bundles: list[float] = []
+        jpegs: list[float] = []
+        for turn in range(ROUNDS):
+            jpegs.append(timed_jpegs(clip, folder / f"jpeg{turn}"))
+            bundles.append(timed_bundles(clip, folder / f"bundles{turn}"))
+        frames = len(list((folder / "jpeg0").glob("*.jpg")))
+        ratio = statistics.median(jpegs) / statistics.median(bundles)
+        record(
+            "split",
+            f"{SECONDS} s 1280x720 24 fps H.264",
+            [
+                ("ffmpeg to JPEG -q:v 2", statistics.median(jpegs), "s", f"{frames} files"),
+                ("packet bundles", statistics.median(bundles), "s", "probe and hashes included"),
+                ("JPEG time / bundle time", ratio, "ratio", f"medians of {ROUNDS} rounds"),
+                ("JPEG bytes", size_bytes(folder / "jpeg0") / 1e6, "MB", ""),
+                ("bundle bytes", size_bytes(folder / "bundles0") / 1e6, "MB", ""),
+            ],
+        )
+
+
+def make_clip(path: Path) -> None:
+    """Loop the demo's clip at 1280x720."""
+    run("-stream_loop", "-1", "-i", SAMPLE, "-t", SECONDS, "-vf", "scale=1280:720", "-an",
+        "-c:v", "libx264", "-preset", "veryfast", "-crf", 20, "-g", 96, path)  # fmt: skip
+
+
+def timed_jpegs(clip: Path, folder: Path) -> float:
+    folder.mkdir()
+    started = time.perf_counter()
+    run("-i", clip, "-q:v", 2, folder / "%05d.jpg")
+    return time.perf_counter() - started
+
+
+def timed_bundles(clip: Path, folder: Path) -> float:
+    folder.mkdir()
+    started = time.perf_counter()
+    split_video(clip, folder, 10.0, get_settings())
+    return time.perf_counter() - started
+
+
+def size_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir())
+
+
+def run(*arguments: object) -> None:
+    subprocess.run(
+        [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", *map(str, arguments)], check=True
+    )
+
+
+if __name__ == "__main__":
+    main()

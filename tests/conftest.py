@@ -1,0 +1,52 @@
+"""Fixtures for all tests: a private work store, clips made once per session, devices."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from framewright.settings import Settings, get_settings
+from tests.clips.make import Clip, make
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip CUDA tests where there is no GPU, unless FAIL_WITHOUT_CUDA=1 asks for a failure."""
+    if torch.cuda.is_available() or os.environ.get("FAIL_WITHOUT_CUDA") == "1":
+        return
+    for item in items:
+        if item.get_closest_marker("cuda"):
+            item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+
+
+@pytest.fixture(autouse=True)
+def _private_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let no test see the user's settings or work store."""
+    for name in list(os.environ):
+        if name.startswith("FRAMEWRIGHT_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("FRAMEWRIGHT_WORK_STORE", str(tmp_path / "work"))
+    get_settings.cache_clear()
+    yield
+    get_settings.cache_clear()
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """The settings of this test."""
+    return get_settings()
+
+
+@pytest.fixture(scope="session")
+def clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where this session's clips are made."""
+    return tmp_path_factory.mktemp("clips")
+
+
+@pytest.fixture(scope="session")
+def cfr25(clip_folder: Path) -> Clip:
+    """A plain clip: H.264, 25 frames a second, with sound."""
+    return make("cfr25", clip_folder)
