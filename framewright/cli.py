@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -156,6 +157,7 @@ def _score(arguments: argparse.Namespace) -> int:
     output_suffix(arguments.output)
     if arguments.workers < 0:
         raise InputError(f"--workers {arguments.workers} is not possible; use 1 or more.")
+    _check_report(arguments.report)
     scorer = create(arguments.scorer, _options(arguments))
     with _ProgressLine(quiet=arguments.quiet) as progress:
         report = run(
@@ -180,6 +182,11 @@ def _score(arguments: argparse.Namespace) -> int:
     )
     print(f"output: {report.output}")
     return EXIT_DONE
+
+
+def _check_report(path: Path | None) -> None:
+    if path is not None and (path.is_dir() or not os.access(path.absolute().parent, os.W_OK)):
+        raise InputError(f"cannot write the report to {str(path)!r}: name a file in a folder.")
 
 
 def _plan(arguments: argparse.Namespace) -> int:

@@ -69,6 +69,7 @@ class LoadedScorer:
                 frames = torch.rot90(frames, quarter_turns, (2, 3)).contiguous()
             scored = self._scorer.score(frames)
             _check_shape(frames, scored)
+            _check_numbers(scored)
             if quarter_turns:
                 scored = torch.rot90(scored, -quarter_turns, (2, 3))
             results = _to_pixels(scored, deep)
@@ -105,6 +106,11 @@ def _to_pixels(scored: torch.Tensor, deep: bool) -> list[Pixels]:
     if deep:
         return list(whole.to(torch.int32).cpu().numpy().astype(np.uint16))
     return list(whole.to(torch.uint8).cpu().numpy())
+
+
+def _check_numbers(scored: torch.Tensor) -> None:
+    if not bool(torch.isfinite(scored).all()):
+        raise EngineBug("the scorer returned values that are not a number or infinite.")
 
 
 def _check_shape(frames: torch.Tensor, scored: torch.Tensor) -> None:

@@ -93,7 +93,7 @@ def split(
     suffix = (suffix or preferred_suffix(video)).lower()
     encoder = encoder_spec(video, suffix, settings)
     key = job_key(identity, seconds, scorer, encoder.model_dump(mode="json"))
-    manifest = _stored(store, key)
+    manifest = _complete(store, key)
     reused = manifest is not None
     if manifest is None:
         scratch.mkdir(parents=True, exist_ok=True)
@@ -156,7 +156,9 @@ def upload(split: Split, store: Store, progress: ProgressCallback | None = None)
         StoreUnavailable: the store did not take it.
     """
     if split.reused:
-        return load_manifest(store, split.job_key)
+        # The same bytes may have had another name when they were planned.
+        manifest = load_manifest(store, split.job_key)
+        return manifest.model_copy(update={"source": split.source})
     folder = Path(split.folder)
     manifest = _parse((folder / _MANIFEST).read_bytes(), split.folder)
     for done, bundle in enumerate(manifest.bundles):
@@ -206,8 +208,13 @@ def _stored(store: Store, job_key: str) -> Manifest | None:
         data = store.read(_manifest_key(job_key))
     except KeyError:
         return None
-    manifest = _parse(data, job_key[:12])
-    if any(store.stat(bundle.key) is None for bundle in manifest.bundles):
+    return _parse(data, job_key[:12])
+
+
+def _complete(store: Store, job_key: str) -> Manifest | None:
+    """Return a job that is planned and whose bundles are all there, or None."""
+    manifest = _stored(store, job_key)
+    if manifest is not None and any(store.stat(bundle.key) is None for bundle in manifest.bundles):
         logger.warning("job %s lacks bundles; splitting again", job_key[:12])
         return None
     return manifest

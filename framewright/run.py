@@ -37,6 +37,8 @@ logger = logging.getLogger(__name__)
 
 _MAX_DEAD_POOLS = 3
 _REPORT_SECONDS = 0.2
+_STOP_SECONDS = 10
+"""How long a scoring process may take to clean up once it is told to stop."""
 _SPAWN = multiprocessing.get_context("spawn")
 
 
@@ -152,13 +154,14 @@ class _FrameCounter:
     def start(self, done: dict[int, ScoredUnit]) -> None:
         """Begin with units that are scored already."""
         self._before = sum(unit.frames for unit in done.values())
-        self.running.value = 0
+        self.running = _SPAWN.Value("q", 0)
         self.report()
 
     def report(self) -> None:
         """Tell the callback."""
         if self._progress:
-            frames = min(self._total, self._before + self.running.value)
+            # Without the lock: a process that was killed may have kept it.
+            frames = min(self._total, self._before + self.running.get_obj().value)
             self._progress(Progress("score", frames, self._total))
 
 
@@ -170,6 +173,7 @@ def _score_in_pool(
     done: dict[int, ScoredUnit],
     counter: _FrameCounter,
 ) -> None:
+    others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(
         workers, mp_context=_SPAWN, initializer=_share_counter, initargs=(counter.running,)
     ) as pool:
@@ -184,18 +188,31 @@ def _score_in_pool(
                     done[record.index] = record
                 counter.report()
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()
+            pool.shutdown(wait=True, cancel_futures=True)
             raise
 
 
 _frames_done: Synchronized[int] | None = None
 """In a scoring process: frames that all processes have scored."""
+_stopping = False
+"""In a scoring process: whether it was told to stop."""
 
 
 def _share_counter(counter: Synchronized[int]) -> None:
     global _frames_done
     _frames_done = counter
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops its processes itself
+    signal.signal(signal.SIGTERM, _stop)
+
+
+def _stop(*_: object) -> None:
+    """Leave what is being scored, so that its temporary files are removed."""
+    global _stopping
+    _stopping = True
+    signal.alarm(_STOP_SECONDS)  # ends the process should anything hold it up
+    raise SystemExit(1)
 
 
 def _count_frame(_: Progress) -> None:
@@ -205,5 +222,7 @@ def _count_frame(_: Progress) -> None:
 
 
 def _score_one(settings: Settings, job_key: str, index: int) -> ScoredUnit:
+    if _stopping:
+        raise SystemExit(1)
     store = open_store(settings.work_store)
     return score_unit(store, job_key, index, settings=settings, progress=_count_frame)

@@ -9,12 +9,20 @@ import socket
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import BinaryIO
 
 from pydantic import ValidationError
 
-from framewright.errors import EnvironmentMismatch, FrameCountError, SourceRefused
+from framewright.errors import (
+    EngineBug,
+    EnvironmentMismatch,
+    FrameCountError,
+    ManifestError,
+    SourceRefused,
+)
 from framewright.media.color import FrameToRgb, Pixels, RgbToFrame
 from framewright.media.decode import BundleSource, MissingFrames, decode_frames
 from framewright.media.encode import UnitEncoder, encoder_build
@@ -143,7 +151,7 @@ def _score_into(
     missing: MissingFrames | None = None
     while first >= 0:
         bundles: list[BundleSource] = [
-            partial(store.open, bundle.key) for bundle in manifest.bundles[first:stop]
+            partial(_open_bundle, store, bundle.key) for bundle in manifest.bundles[first:stop]
         ]
         run = _UnitRun(manifest, unit, start, model, settings, progress)
         try:
@@ -153,13 +161,34 @@ def _score_into(
             logger.info("unit %d: %s; decoding from one bundle earlier", unit.index, error)
             missing = error
             first -= 1
-    time_base = manifest.video.time_base
-    seconds = float((missing.pts if missing else 0) * time_base)
+        except SourceRefused as error:
+            where = _place(manifest, unit)
+            raise SourceRefused(error.reason, f"{where}: {error.message}") from error
+    seconds = float((missing.pts if missing else 0) * manifest.video.time_base)
     raise SourceRefused(
         "damaged",
-        f"{manifest.source.name!r}: the frame at {seconds:.3f} s cannot be decoded (unit "
-        f"{unit.index}, frames [{unit.start}, {unit.stop})); repair or re-export the file.",
+        f"{_place(manifest, unit)}: the frame at {seconds:.3f} s cannot be decoded; repair or "
+        "re-export the file.",
     )
+
+
+def _place(manifest: Manifest, unit: Unit) -> str:
+    """Say which part of the source a unit is."""
+    ticks = manifest.pts.unpack()
+    start, last = (float(ticks[n] * manifest.video.time_base) for n in (unit.start, unit.stop - 1))
+    return (
+        f"{manifest.source.name!r} in unit {unit.index}, frames [{unit.start}, {unit.stop}), "
+        f"{start:.3f} s to {last:.3f} s"
+    )
+
+
+def _open_bundle(store: Store, key: str) -> AbstractContextManager[BinaryIO]:
+    try:
+        return store.open(key)
+    except KeyError as error:
+        raise ManifestError(
+            f"{key} is gone from the store {store.url!r}; run the job again, it is split anew."
+        ) from error
 
 
 class _UnitRun:
@@ -219,8 +248,14 @@ class _UnitRun:
         for number, picture in enumerate(pictures):
             if number < context:
                 continue
+            size = (picture.shape[2], picture.shape[1])
+            if encoder is not None and size != (self.width, self.height):
+                raise EngineBug(
+                    f"the scorer returned pictures of {self.width}x{self.height}, then of "
+                    f"{size[0]}x{size[1]} in one unit."
+                )
             if encoder is None:
-                _, self.height, self.width = picture.shape
+                self.width, self.height = size
                 encoder = UnitEncoder(
                     clip, manifest.encoder, manifest.video, self.width, self.height
                 )

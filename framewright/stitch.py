@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from framewright.errors import EngineBug, OutputRefused
+from framewright.errors import EngineBug, InputError, OutputRefused, VerificationError
 from framewright.media.containers import container_for
 from framewright.media.mux import Muxed, mux
 from framewright.media.verify import verify_output
@@ -63,12 +63,14 @@ def stitch(
 
     Raises:
         EngineBug: units are missing, or the file does not read back as planned.
+        InputError: ``source`` is not the file that was split.
         OutputRefused: the folder of ``output`` cannot be written to.
     """
     started = time.perf_counter()
     settings = settings or get_settings()
     units = _scored_units(store, manifest)
     video = manifest.video
+    _check_source(source, manifest)
 
     def report(frames: int) -> None:
         if progress:
@@ -83,7 +85,7 @@ def stitch(
         muxed = mux(
             source,
             manifest,
-            _Clips(store, manifest, Path(folder)),
+            _Clips(store, manifest, units, Path(folder)),
             max(unit.reorder_frames for unit in units),
             partial,
             output.suffix.lower(),
@@ -110,6 +112,15 @@ def stitch(
     )
 
 
+def _check_source(source: Path, manifest: Manifest) -> None:
+    size_bytes = source.stat().st_size
+    if size_bytes != manifest.source.size_bytes:
+        raise InputError(
+            f"{source.name!r} is not the file that was split: it has {size_bytes} bytes, then it "
+            f"had {manifest.source.size_bytes}. Leave the source alone until the run is done."
+        )
+
+
 def _scored_units(store: Store, manifest: Manifest) -> list[ScoredUnit]:
     found = [scored_unit(store, manifest, unit.index) for unit in manifest.units]
     missing = [str(index) for index, unit in enumerate(found) if unit is None]
@@ -119,18 +130,27 @@ def _scored_units(store: Store, manifest: Manifest) -> list[ScoredUnit]:
 
 
 class _Clips:
-    """Fetches units' clips one at a time, so that the disk holds one."""
+    """Fetches units' clips one at a time, so that the disk holds one, and checks their hash."""
 
-    def __init__(self, store: Store, manifest: Manifest, folder: Path) -> None:
+    def __init__(
+        self, store: Store, manifest: Manifest, units: list[ScoredUnit], folder: Path
+    ) -> None:
         self._store = store
         self._manifest = manifest
+        self._units = units
         self._folder = folder
         self._held = -1
 
     def __call__(self, index: int) -> Path:
         path = self._folder / "clip.mp4"
         if index != self._held:
-            self._store.download(self._manifest.unit_video_key(index), path)
+            key = self._manifest.unit_video_key(index)
+            self._store.download(key, path)
+            if _sha256(path) != self._units[index].video_sha256:
+                raise VerificationError(
+                    f"the clip of unit {index} is not the one that was scored: delete {key} from "
+                    f"{self._store.url!r} and run again, it is scored anew."
+                )
             self._held = index
         return path
 

@@ -126,9 +126,10 @@ def _rescaled(pixels: Pixels, old: int, new: int) -> Pixels:
 def _plane(frame: VideoFrame, index: int, dtype: DTypeLike) -> Pixels:
     """Return a view of one plane's pixels, shape (H, W)."""
     plane = frame.planes[index]
-    pixels: Pixels = np.frombuffer(plane, dtype=dtype)  # type: ignore[call-overload]
-    row = plane.line_size // pixels.itemsize
-    return pixels[: row * plane.height].reshape(plane.height, row)[:, : plane.width]
+    samples = np.frombuffer(plane, dtype=dtype)  # type: ignore[call-overload]
+    row = plane.line_size // samples.itemsize
+    lines = samples[: row * plane.height].reshape(plane.height, row)
+    return cast(Pixels, lines[:, : plane.width])
 
 
 def encodable_format(source: str, width: int, height: int, codec: str) -> str:

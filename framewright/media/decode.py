@@ -62,7 +62,10 @@ def decode_frames(
         if pts > expected:
             raise MissingFrames(expected, delivered)
         if frame.is_corrupt:
-            raise SourceRefused("damaged", f"the frame with time stamp {pts} is damaged.")
+            raise SourceRefused(
+                "damaged",
+                f"the frame with time stamp {pts} is damaged; repair or re-export the file.",
+            )
         yield frame
         delivered += 1
         expected = next(pending, None)
@@ -111,7 +114,9 @@ def _feed(context: VideoCodecContext, record: PacketRecord) -> Iterator[VideoFra
         yield from context.decode(packet)
     except av.error.FFmpegError as error:
         raise SourceRefused(
-            "damaged", f"the packet with time stamp {record.pts} cannot be decoded: {error}."
+            "damaged",
+            f"the packet with time stamp {record.pts} cannot be decoded ({error}); repair or "
+            "re-export the file.",
         ) from error
 
 

@@ -39,18 +39,23 @@ def probe(path: Path, settings: Settings) -> VideoInfo:
         SourceRefused: the file is not a video that can be scored.
     """
     with open_source(path, settings) as container:
-        return probe_container(container, path, settings)
+        return probe_container(container, path, settings)[0]
 
 
-def probe_container(container: InputContainer, path: Path, settings: Settings) -> VideoInfo:
-    """Like ``probe``, on an open container; leaves it at an undefined position."""
+def probe_container(
+    container: InputContainer, path: Path, settings: Settings
+) -> tuple[VideoInfo, int | None]:
+    """Like ``probe``, on an open container, which is left at an undefined position.
+
+    Returns the time stamp of the first picture too, as the decoder gives it.
+    """
     stream = select_video_stream(container, path)
     context = stream.codec_context
     _check_pixels(context.width, context.height, path, settings)
     frame = _first_frame(container, stream, path)
     _check_pixels(frame.width, frame.height, path, settings)
     color, color_warnings = _color(frame)
-    return VideoInfo(
+    video = VideoInfo(
         container=container.format.name,
         container_suffix=output_suffix(container.format.name, path.suffix),
         stream_index=stream.index,
@@ -78,6 +83,7 @@ def probe_container(container: InputContainer, path: Path, settings: Settings) -
         ),
         warnings=tuple(color_warnings + _frame_warnings(frame)),
     )
+    return video, frame.pts
 
 
 def select_video_stream(container: InputContainer, path: Path) -> VideoStream:

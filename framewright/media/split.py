@@ -1,7 +1,7 @@
 """Split a source into packet bundles and learn every frame's time stamp, in one demux pass.
 
-Nothing is decoded but the first few frames, which prove that packets and pictures agree. Bundles
-begin at keyframes. With open GOPs, the leading pictures that follow a keyframe in decoding order
+Nothing is decoded but the first frame, which proves that packets and pictures agree. Bundles begin
+at keyframes. With open GOPs, the leading pictures that follow a keyframe in decoding order
 but are shown before it belong to the bundle before; so each bundle ends with a copy of the packets
 that those pictures need (marked as its tail).
 """
@@ -41,7 +41,6 @@ _OVERLONG = 0.25
 """By how much of itself a unit may exceed its length, so that none is left over."""
 _MAX_UNITS_PER_LONG_BUNDLE = 16
 _MAX_REDUNDANT_FRAMES = 16384
-_HEAD_CHECK_FRAMES = 3
 _TRUNCATION_TOLERANCE_SECONDS = 0.5
 _PROGRESS_EVERY_FRAMES = 500
 
@@ -64,7 +63,8 @@ class _Timeline:
     """What one demux pass saw."""
 
     pts: list[int | None] = field(default_factory=list)
-    durations: dict[int, int] = field(default_factory=dict)
+    last: tuple[int, int] = (-(1 << 63), 0)
+    """Largest time stamp so far, and the duration that its packet declares."""
     keys: list[int] = field(default_factory=list)
     """PTS of the keyframe that begins each bundle."""
     written: list[tuple[str, int, Path]] = field(default_factory=list)
@@ -93,7 +93,7 @@ def split_video(
         SourceRefused: the source is not readable, has no frames, or ends too early.
     """
     with open_source(path, settings) as container:
-        video = probe_container(container, path, settings)
+        video, first_pts = probe_container(container, path, settings)
     bundle_frames = max(_MIN_BUNDLE_FRAMES, frames_per_unit(video.frame_rate, unit_seconds))
     with open_source(path, settings) as container:
         stream = container.streams.video[_video_position(container, video.stream_index)]
@@ -102,7 +102,7 @@ def split_video(
     has_times = None not in timeline.pts and len(set(timeline.pts)) == len(timeline.pts)
     pts = sorted(tick for tick in timeline.pts if tick is not None)
     synthetic = False
-    if not has_times or not _head_agrees(path, video, pts, settings):
+    if not has_times or first_pts != pts[0]:
         pts, synthetic = _decoded_pts(path, video, settings)
     if synthetic:
         video = video.model_copy(update={"time_base": 1 / video.frame_rate})
@@ -184,9 +184,7 @@ def _demux(
             if not packet.is_discard:
                 timeline.pts.append(packet.pts)
                 if packet.pts is not None:
-                    timeline.durations[packet.pts] = packet.duration or 0
-                    if len(timeline.durations) > 1024:
-                        timeline.durations.pop(min(timeline.durations))
+                    timeline.last = max(timeline.last, (packet.pts, packet.duration or 0))
             cutter.add(
                 PacketRecord(
                     payload=bytes(packet),
@@ -312,54 +310,38 @@ def _check_whole(
             f"{path.name!r} declares {declared} frames but holds {timeline.packets}: it was cut "
             "off while it was copied or recorded; get the whole file.",
         )
-    ticks = [tick for tick in timeline.pts if tick is not None]
-    if not ticks or "matroska" not in container.format.name or container.duration is None:
-        return
-    last = max(ticks)
-    end_ticks = last + timeline.durations.get(last, 0)
-    end_seconds = float(end_ticks * (stream.time_base or 0))
-    missing_seconds = container.duration / av.time_base - end_seconds
-    others_end = _longest_other_end(path, stream.index, container)
-    if missing_seconds > _TRUNCATION_TOLERANCE_SECONDS and others_end < (
-        container.duration / av.time_base - _TRUNCATION_TOLERANCE_SECONDS
-    ):
+    if "matroska" in container.format.name and None not in timeline.pts and container.duration:
+        _check_matroska_end(container, stream, timeline, path)
+
+
+def _check_matroska_end(
+    container: InputContainer, stream: VideoStream, timeline: _Timeline, path: Path
+) -> None:
+    """Matroska declares no number of frames; compare the end of its streams with its duration."""
+    declared_seconds = (container.duration or 0) / av.time_base
+    limit_seconds = declared_seconds - _TRUNCATION_TOLERANCE_SECONDS
+    end_seconds = float(sum(timeline.last) * (stream.time_base or 0))
+    if end_seconds < limit_seconds:
+        end_seconds = max(end_seconds, _end_of_others(container))
+    if end_seconds < limit_seconds:
         raise SourceRefused(
             "truncated",
-            f"{path.name!r} declares {container.duration / av.time_base:.3f} s but ends after "
-            f"{max(end_seconds, others_end):.3f} s: it was cut off; get the whole file.",
+            f"{path.name!r} declares {declared_seconds:.3f} s but ends after {end_seconds:.3f} s: "
+            "it was cut off; get the whole file.",
         )
 
 
-def _longest_other_end(path: Path, index: int, container: InputContainer) -> float:
-    """End in seconds of the longest other stream, by demuxing it: only called when in doubt."""
-    others = [s for s in container.streams if s.index != index and s.type in ("audio", "subtitle")]
-    if not others:
-        return 0.0
+def _end_of_others(container: InputContainer) -> float:
+    """End in seconds of the longest sound or subtitle stream, by demuxing them."""
+    others = [stream for stream in container.streams if stream.type in ("audio", "subtitle")]
     end_seconds = 0.0
-    container.seek(0)
-    for packet in container.demux(others):
-        if packet.pts is not None and packet.time_base is not None:
-            ticks = packet.pts + (packet.duration or 0)
-            end_seconds = max(end_seconds, float(ticks * packet.time_base))
+    if others:
+        container.seek(0)
+        for packet in container.demux(others):
+            if packet.pts is not None and packet.time_base is not None:
+                ticks = packet.pts + (packet.duration or 0)
+                end_seconds = max(end_seconds, float(ticks * packet.time_base))
     return end_seconds
-
-
-def _head_agrees(path: Path, video: VideoInfo, pts: list[int], settings: Settings) -> bool:
-    """Whether the first decoded pictures have the first time stamps of the packets."""
-    wanted = pts[:_HEAD_CHECK_FRAMES]
-    shown = set(pts)
-    with open_source(path, settings) as container:
-        stream = container.streams.video[_video_position(container, video.stream_index)]
-        stream.codec_context.thread_type = "NONE"
-        found: list[int] = []
-        for frame in _frames(container, stream):
-            if frame.pts in shown:
-                found.append(frame.pts)
-            elif frame.pts is None or frame.pts > pts[0]:
-                return False
-            if len(found) >= len(wanted):
-                break
-    return found == wanted
 
 
 def _decoded_pts(path: Path, video: VideoInfo, settings: Settings) -> tuple[list[int], bool]:
@@ -420,7 +402,7 @@ def _bundle_refs(timeline: _Timeline, pts: list[int], synthetic: bool) -> list[B
 def _last_duration(timeline: _Timeline, pts: list[int], video: VideoInfo, synthetic: bool) -> int:
     if synthetic:
         return 1
-    declared = timeline.durations.get(pts[-1], 0)
+    declared = timeline.last[1] if timeline.last[0] == pts[-1] else 0
     if declared > 0:
         return declared
     if len(pts) > 1:
