@@ -40,7 +40,7 @@ def record(benchmark: str, clip: str, rows: list[tuple[str, float, str, str]]) -
 
 
 def _commit() -> str:
-    answer = subprocess.run(  # noqa: S603
+    answer = subprocess.run(
         ["git", "describe", "--always", "--dirty"],  # noqa: S607
         cwd=Path(__file__).parent,
         capture_output=True,

@@ -16,7 +16,9 @@ from typing import Literal
 from packaging.requirements import Requirement
 
 from framewright import __version__
+from framewright.errors import StoreKeyError
 from framewright.settings import get_settings
+from framewright.storage import open_store
 
 __all__ = ["Finding", "examine"]
 
@@ -138,16 +140,16 @@ def _gpu() -> Iterator[Finding]:
 
 def _store() -> Iterator[Finding]:
     address = get_settings().work_store
-    folder = Path(address.removeprefix("file://")).expanduser()
     try:
+        folder = Path(open_store(address).url)
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
-    except OSError as error:
+    except (OSError, StoreKeyError) as error:
         yield Finding(
             "work store",
             "problem",
-            f"{address}: {error.strerror}",
+            f"{address}: {error}",
             "Set FRAMEWRIGHT_WORK_STORE to a folder that can be written to.",
         )
         return

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from framewright.errors import OutputRefused
 from framewright.media.containers import container_for
+from framewright.media.source import is_text
 
 __all__ = ["output_suffix", "resolve_output"]
 
@@ -47,6 +48,8 @@ def resolve_output(output: str, source: Path, suffix: str, scorer: str) -> Path:
     path = Path(output)
     if output_suffix(output) == "":
         path = path / _result_name(source.stem, scorer, suffix)
+    if not is_text(path.absolute()):
+        raise OutputRefused(f"the path {str(path)!r} is not UTF-8; name another output.")
     if path.is_dir():
         raise OutputRefused(f"there is a folder at {str(path)!r}; name another output.")
     if path.exists() and source.exists() and path.samefile(source):

@@ -57,7 +57,7 @@ def report_markdown(
         link: address of the output, where it has one; else its path is shown.
     """
     parts = [
-        f"# {report.source.name}: {_describe(report)}",
+        f"# {_one_line(report.source.name)}: {_describe(report)}",
         _summary(report, link),
         _gallery(pictures),
         _streams(report),
@@ -129,4 +129,12 @@ def _units(report: RunReport) -> str:
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+    return "\n".join("| " + " | ".join(map(_cell, cells)) + " |" for cells in lines)
+
+
+def _cell(text: str) -> str:
+    return _one_line(text).replace("|", "\\|")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -120,7 +120,7 @@ def _rescaled(pixels: Pixels, old: int, new: int) -> Pixels:
     if old == new:
         return pixels
     scaled = pixels.astype(np.float32) * np.float32(new / old)
-    return np.rint(scaled, out=scaled).clip(0, _WHITE).astype(np.uint16)
+    return cast(Pixels, np.rint(scaled, out=scaled).clip(0, _WHITE).astype(np.uint16))
 
 
 def _plane(frame: VideoFrame, index: int, dtype: DTypeLike) -> Pixels:

@@ -45,6 +45,18 @@ _CONTAINER_TAGS = frozenset(
     {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
 )
 
+_QUICKTIME_LANGUAGES = {
+    "deu": "ger",
+    "ell": "gre",
+    "isl": "ice",
+    "mkd": "mac",
+    "nld": "dut",
+    "sqi": "alb",
+    "swe": "sve",
+    "zho": "chi",
+}
+"""Languages that QuickTime's table, as FFmpeg has it, knows by another code."""
+
 
 @dataclass(slots=True)
 class Muxed:
@@ -310,9 +322,10 @@ def payload(packet: Packet[Any], demuxer: str) -> bytes:
 
 
 def _copy_tags(source: Stream, target: Stream) -> None:
-    target.metadata.update(
-        {key: value for key, value in source.metadata.items() if key not in _CONTAINER_TAGS}
-    )
+    tags = {key: value for key, value in source.metadata.items() if key not in _CONTAINER_TAGS}
+    if target.container.format.name == "mov" and "language" in tags:
+        tags["language"] = _QUICKTIME_LANGUAGES.get(tags["language"], tags["language"])
+    target.metadata.update(tags)
     target.disposition = source.disposition
 
 

@@ -12,7 +12,7 @@ import av
 import av.error
 from av.buffer import Buffer
 from av.container import InputContainer
-from av.stream import Disposition
+from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -79,11 +79,16 @@ def probe_container(
                 disposition=int(other.disposition),
             )
             for other in container.streams
-            if other.index != stream.index
+            if other.index != stream.index and not _is_chapter_track(container, other)
         ),
         warnings=tuple(color_warnings + _frame_warnings(frame)),
     )
     return video, frame.pts
+
+
+def _is_chapter_track(container: InputContainer, stream: Stream) -> bool:
+    """Whether a data stream only repeats the chapters' titles, as in MP4: they are carried anew."""
+    return stream.type == "data" and stream.name == "bin_data" and bool(container.chapters())
 
 
 def select_video_stream(container: InputContainer, path: Path) -> VideoStream:
@@ -96,7 +101,9 @@ def select_video_stream(container: InputContainer, path: Path) -> VideoStream:
     if not moving:
         kinds = ", ".join(sorted({s.type for s in container.streams})) or "none"
         raise SourceRefused(
-            "no_video", f"{path.name!r} has no video stream (streams: {kinds}); cover art is none."
+            "no_video",
+            f"{path.name!r} has no video stream (streams: {kinds}); cover art is none; "
+            "choose a file with a video.",
         )
     marked = [s for s in moving if s.disposition & Disposition.default]
     return (marked or moving)[0]
@@ -126,7 +133,15 @@ def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> 
         if packets > 1024:  # more than any stream needs to reach its first picture
             break
     if packets == 0:
-        raise SourceRefused("no_frames", f"{path.name!r} has a video stream without any frame.")
+        if stream.frames:
+            raise SourceRefused(
+                "truncated",
+                f"{path.name!r} declares {stream.frames} frames but holds none of them: it was cut "
+                "off or damaged; get the whole file.",
+            )
+        raise SourceRefused(
+            "no_frames", f"{path.name!r} has a video stream without any frame; export it again."
+        )
     raise SourceRefused(
         "damaged",
         f"{path.name!r}: no picture could be decoded from its first {packets} packets "

@@ -13,7 +13,7 @@ from av.container import InputContainer
 from framewright.errors import RefusalReason, SourceRefused
 from framewright.settings import Settings
 
-__all__ = ["FORMATS", "file_url", "open_source"]
+__all__ = ["FORMATS", "file_url", "is_text", "open_source"]
 
 FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2",
@@ -48,9 +48,14 @@ def file_url(path: Path) -> str:
     return f"file:{path}"
 
 
+def is_text(path: Path) -> bool:
+    """Whether a path is UTF-8, not any other bytes that a file system takes."""
+    return not any("\udc80" <= letter <= "\udcff" for letter in str(path))
+
+
 @contextmanager
 def open_source(path: Path, settings: Settings) -> Iterator[InputContainer]:
-    """Open a video file for reading.
+    """Open a video file for reading; a refusal from within the block gets the file's name.
 
     Raises:
         SourceRefused: not there, empty, too large, not a video format, or a format that could
@@ -70,10 +75,19 @@ def open_source(path: Path, settings: Settings) -> Iterator[InputContainer]:
                 f"{path.name!r} has {len(container.streams)} streams; at most "
                 f"{settings.max_streams} are accepted (FRAMEWRIGHT_MAX_STREAMS).",
             )
-        yield container
+        try:
+            yield container
+        except SourceRefused as error:
+            if repr(path.name) in error.message:
+                raise
+            raise SourceRefused(error.reason, f"{path.name!r}: {error.message}") from error
 
 
 def _check_file(path: Path, settings: Settings) -> None:
+    if not is_text(path):
+        raise SourceRefused(
+            "unsupported", f"the path {str(path)!r} is not UTF-8, which FFmpeg needs; rename it."
+        )
     if not path.exists():
         raise SourceRefused("not_found", f"there is no file {str(path)!r}; check the path.")
     if not path.is_file():

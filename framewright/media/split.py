@@ -302,7 +302,7 @@ def _check_whole(
     container: InputContainer, stream: VideoStream, timeline: _Timeline, path: Path
 ) -> None:
     if not timeline.pts:
-        raise SourceRefused("no_frames", f"{path.name!r} has a video stream without any frame.")
+        raise SourceRefused("no_frames", f"{path.name!r} has no frames; export it again.")
     declared = stream.frames
     if container.format.name.startswith("mov,") and timeline.packets < declared:
         raise SourceRefused(

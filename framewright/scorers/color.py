@@ -88,7 +88,8 @@ def _power(matrices: torch.Tensor, exponent: float) -> torch.Tensor:
 
     values, vectors = torch.linalg.eigh(matrices.double())
     powered = vectors @ torch.diag_embed(values.clamp_min(1e-12) ** exponent)
-    return (powered @ vectors.transpose(-1, -2)).to(matrices.dtype)
+    result: torch.Tensor = (powered @ vectors.transpose(-1, -2)).to(matrices.dtype)
+    return result
 
 
 def _rounded(values: Sequence[float]) -> list[float]:
@@ -127,7 +128,7 @@ def _image_statistics(path: Path) -> tuple[list[float], list[list[float]]]:
                 )
             picture.thumbnail((1024, 1024))
             colors = np.asarray(picture.convert("RGB"), dtype=np.float64).reshape(-1, 3) / 255
-    except OSError as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ScorerOptionError(
             f"image {str(path)!r} cannot be read ({error}); use a JPEG, PNG, WebP, TIFF or BMP "
             "file."

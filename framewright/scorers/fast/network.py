@@ -68,7 +68,8 @@ class _Conv(nn.Module):
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         p = self.padding
-        return self.norm(self.conv(F.pad(x, (p, p, p, p), mode="reflect")), style)  # type: ignore[no-any-return]
+        x = self.conv(F.pad(x, (p, p, p, p), mode="reflect"))
+        return self.norm(x, style)  # type: ignore[no-any-return]
 
 
 class _Residual(nn.Module):
@@ -80,7 +81,8 @@ class _Residual(nn.Module):
         self.second = _Conv(channels, channels, 3, offset + 2 * channels)
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        return x + self.second(F.relu(self.first(x, style)), style)
+        change: Tensor = self.second(F.relu(self.first(x, style)), style)
+        return x + change
 
 
 class ConditionalStyleNet(nn.Module):

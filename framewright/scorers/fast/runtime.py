@@ -8,10 +8,13 @@ OpenVINO it is eager torch in float32. On a GPU it is eager torch in bfloat16, c
 from __future__ import annotations
 
 import functools
+import importlib
 import importlib.util
+import sys
 import warnings
 from collections.abc import Callable
-from typing import Any
+from types import ModuleType
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -47,7 +50,7 @@ def build_runner(
     if importlib.util.find_spec("openvino") is not None:
         return OpenVinoRunner(baked, threads)
     torch.set_num_threads(threads)
-    return torch.inference_mode()(baked.to(device))  # type: ignore[no-any-return]
+    return torch.inference_mode()(baked.to(device))
 
 
 class OpenVinoRunner:
@@ -79,12 +82,11 @@ class OpenVinoRunner:
         return pictures.clamp_(0, 1)
 
     def _compile(self, height: int, width: int) -> Any:
-        import openvino
-
+        openvino = _openvino()
         example = torch.zeros(1, 3, height, width)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            traced = torch.jit.trace(self._baked, example, check_trace=False)
+            traced = torch.jit.trace(self._baked, example, check_trace=False)  # type: ignore[no-untyped-call]
             model = openvino.convert_model(traced, example_input=example)
         model.reshape([1, 3, height, width])
         options = {
@@ -110,8 +112,13 @@ class _CudaRunner:
 
 
 @functools.cache
+def _openvino() -> Any:
+    """Import OpenVINO without its telemetry, which would report every import without asking."""
+    sys.modules.setdefault("openvino_telemetry", cast(ModuleType, None))  # None: cannot be imported
+    return importlib.import_module("openvino")
+
+
+@functools.cache
 def cpu_has_bf16() -> bool:
     """Whether this processor computes in bfloat16 natively, by OpenVINO's account."""
-    import openvino
-
-    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in _openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")

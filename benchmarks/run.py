@@ -1,0 +1,15 @@
+"""Run all benchmarks; each appends its rows to results.csv."""
+
+from __future__ import annotations
+
+from benchmarks import fast_runtimes, flow, overlap, split
+
+
+def main() -> None:
+    """Run them one after the other: they would disturb each other."""
+    for benchmark in (split, overlap, fast_runtimes, flow):
+        benchmark.main()
+
+
+if __name__ == "__main__":
+    main()
