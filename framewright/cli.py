@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from framewright import __version__
@@ -159,7 +161,7 @@ def _score(arguments: argparse.Namespace) -> int:
         raise InputError(f"--workers {arguments.workers} is not possible; use 1 or more.")
     _check_report(arguments.report)
     scorer = create(arguments.scorer, _options(arguments))
-    with _ProgressLine(quiet=arguments.quiet) as progress:
+    with _ProgressLine(quiet=arguments.quiet) as progress, _terminated_as_interrupted():
         report = run(
             arguments.source,
             arguments.output,
@@ -182,6 +184,16 @@ def _score(arguments: argparse.Namespace) -> int:
     )
     print(f"output: {report.output}")
     return EXIT_DONE
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Let SIGTERM stop as Ctrl-C does: processes ended, temporary files removed."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _check_report(path: Path | None) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 import signal
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -39,6 +41,7 @@ _MAX_DEAD_POOLS = 3
 _REPORT_SECONDS = 0.2
 _STOP_SECONDS = 10
 """How long a scoring process may take to clean up once it is told to stop."""
+_PAUSE_SECONDS = 1
 _SPAWN = multiprocessing.get_context("spawn")
 
 
@@ -205,13 +208,24 @@ def _share_counter(counter: Synchronized[int]) -> None:
     _frames_done = counter
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops its processes itself
     signal.signal(signal.SIGTERM, _stop)
+    threading.Thread(target=_follow_parent, daemon=True).start()
+
+
+def _follow_parent() -> None:
+    """Stop when the parent is gone, however it went: first the unit, then the waiting for more."""
+    if (parent := multiprocessing.parent_process()) is not None:
+        parent.join()
+        while True:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(_PAUSE_SECONDS)
 
 
 def _stop(*_: object) -> None:
     """Leave what is being scored, so that its temporary files are removed."""
     global _stopping
+    if not _stopping:
+        signal.alarm(_STOP_SECONDS)  # ends the process should anything hold it up
     _stopping = True
-    signal.alarm(_STOP_SECONDS)  # ends the process should anything hold it up
     raise SystemExit(1)
 
 

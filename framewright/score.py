@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from pydantic import ValidationError
 
@@ -26,12 +26,14 @@ from framewright.errors import (
 from framewright.media.color import FrameToRgb, Pixels, RgbToFrame
 from framewright.media.decode import BundleSource, MissingFrames, decode_frames
 from framewright.media.encode import UnitEncoder, encoder_build
-from framewright.model import LoadedScorer
 from framewright.pipeline import overlap
 from framewright.plan import load_manifest
 from framewright.settings import Settings, get_settings
 from framewright.storage import Store
 from framewright.types import Manifest, Progress, ProgressCallback, ScoredUnit, ScorerIdentity, Unit
+
+if TYPE_CHECKING:
+    from framewright.model import LoadedScorer
 
 __all__ = ["finished_units", "score_unit", "scored_unit"]
 
@@ -132,6 +134,8 @@ def finished_units(store: Store, manifest: Manifest) -> set[int]:
 
 @lru_cache(maxsize=1)
 def _loaded_scorer(identity: str, settings: Settings) -> LoadedScorer:
+    from framewright.model import LoadedScorer  # loads torch, which only workers need
+
     return LoadedScorer(ScorerIdentity.model_validate_json(identity), settings)
 
 

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 import av
 import av.error
+from av.codec.codec import UnknownCodecError
 from av.codec.context import CodecContext
 from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
@@ -91,9 +92,12 @@ def _decode(bundles: Sequence[BundleSource]) -> Iterator[VideoFrame]:
 
 
 def _decoder(header: StreamHeader) -> VideoCodecContext:
-    context = CodecContext.create(header.codec, "r")
+    try:
+        context = CodecContext.create(header.codec, "r")
+    except UnknownCodecError as error:
+        raise ManifestError(f"{header.codec!r} is not a video decoder of this PyAV.") from error
     if not isinstance(context, VideoCodecContext):
-        raise ManifestError(f"{header.codec!r} is not a video decoder.")
+        raise ManifestError(f"{header.codec!r} is not a video decoder of this PyAV.")
     if header.extradata:
         context.extradata = header.extradata
     context.codec_tag = header.codec_tag

@@ -14,8 +14,8 @@ from framewright.media.source import file_url
 
 __all__ = ["thumbnails"]
 
-_WIDTH_PX = 320
-_JPEG_QUALITY = 70
+_WIDTH_PX = 280
+_JPEG_QUALITY = 65
 
 
 def thumbnails(source: Path, output: Path, count: int = 3) -> list[tuple[bytes, bytes]]:
@@ -39,12 +39,23 @@ def _picture_at(container: av.container.InputContainer, stream: av.VideoStream, 
         container.seek(tick, stream=stream)
     except av.error.FFmpegError:
         container.seek(0)
+    found = _decoded(container, stream, tick)
+    if found is None:  # some containers cannot seek backwards, and land behind the last frame
+        container.seek(stream.start_time or 0, stream=stream, any_frame=True)
+        found = _decoded(container, stream, tick)
+    return _jpeg(found)
+
+
+def _decoded(
+    container: av.container.InputContainer, stream: av.VideoStream, tick: int
+) -> VideoFrame | None:
+    """Return the first frame at ``tick`` or later, else the last before it."""
     found: VideoFrame | None = None
     for frame in container.decode(stream):
         found = frame
         if frame.pts is None or frame.pts >= tick:
             break
-    return _jpeg(found)
+    return found
 
 
 def _jpeg(frame: VideoFrame | None) -> bytes:

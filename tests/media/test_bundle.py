@@ -175,7 +175,7 @@ def test_a_claimed_gigabyte_is_not_allocated(size: int, small: bytes, tmp_path: 
         capture_output=True,
         text=True,
         check=True,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),  # noqa: PLW1509
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
     )
     assert "refused: huge: " in done.stdout
     assert int(done.stdout.splitlines()[-1]) < 50

@@ -78,8 +78,8 @@ def plane_of(frame: VideoFrame, index: int, bits: int) -> npt.NDArray[np.uint16]
     plane = frame.planes[index]
     rows = np.frombuffer(plane, np.uint16 if bits > 8 else np.uint8)
     line = plane.line_size // rows.itemsize
-    return rows[: line * plane.height].reshape(plane.height, line)[:, : plane.width].astype(
-        np.uint16
+    return (
+        rows[: line * plane.height].reshape(plane.height, line)[:, : plane.width].astype(np.uint16)
     )
 
 
@@ -88,9 +88,7 @@ def textbook(planes: list[npt.NDArray[np.uint16]], layout: Layout, color: ColorS
     step = float(1 << (layout.bits - 8))
     height, width = planes[0].shape
     y, u, v = (plane.astype(np.float64) for plane in planes)
-    u, v = (
-        c.repeat(layout.across, 1).repeat(layout.down, 0)[:height, :width] for c in (u, v)
-    )
+    u, v = (c.repeat(layout.across, 1).repeat(layout.down, 0)[:height, :width] for c in (u, v))
     top = (1 << layout.bits) - 1
     if color.full_range:
         y, u, v = y / top, (u - 128 * step) / top, (v - 128 * step) / top

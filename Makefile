@@ -1,0 +1,61 @@
+# framewright: `make help` lists what there is to do.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?=
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# What the user typed goes to the demo through the environment, letter for letter: a file name may
+# hold spaces, quotes, percent and dollar signs.
+override VIDEO := $(value VIDEO)
+override STYLE := $(value STYLE)
+override SCORER := $(value SCORER)
+export VIDEO STYLE SCORER KEEP FRESH
+
+.PHONY: help install demo test lint format e2e bench train down clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+install: $(STAMP) ## make .venv with everything in it, at the tested versions
+
+$(STAMP): pyproject.toml constraints.txt
+	@python=$$(bash deployments/find_python.sh "$(PYTHON)") && \
+	  if [ ! -x $(BIN)/python ]; then "$$python" -m venv $(VENV); fi
+	@echo "Installing the versions of constraints.txt into $(VENV): one to three minutes."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[flow,dev]'
+	@touch $@
+
+demo: $(STAMP) ## stylise a clip: make demo [VIDEO=my.mp4] [STYLE=wave] [SCORER=fast] [KEEP=1] [FRESH=1]
+	@$(BIN)/python demo/run.py
+
+test: lint ## everything that must hold: style, types, layers, tests
+	$(BIN)/python -m pytest
+
+lint: $(STAMP) ## style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## put the code into the house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+e2e: $(STAMP) ## only the tests with a real server, cluster and worker
+	$(BIN)/python -m pytest -m e2e
+
+bench: $(STAMP) ## measure; rows go to benchmarks/results.csv
+	$(BIN)/python -m benchmarks.run
+
+train: $(STAMP) ## train the weights of 'fast': make train TRAIN="--vgg FILE --paintings DIR --photos DIR --out DIR"
+	$(BIN)/python -m training.train_fast $(TRAIN)
+
+down: ## stop what `make demo KEEP=1` left running
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m deployments.local_stack down; fi
+
+clean: down ## remove what was built and measured, not the results in output/
+	rm -rf $(VENV) .demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,1 @@
+"""How framewright is put somewhere: here, a whole stack on one machine."""

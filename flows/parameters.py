@@ -1,0 +1,45 @@
+"""Parameters of the flows: what values are allowed, in the form of the UI and on the server.
+
+Prefect takes the descriptions that the form shows from the docstring of the flow.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+from prefect.runtime import flow_run
+from pydantic import Field
+
+from framewright.scorers import scorer_names
+from framewright.scorers.fast.weights import style_names
+
+__all__ = [
+    "AbsolutePath",
+    "ScorerName",
+    "StyleName",
+    "UnitSeconds",
+    "artifact_key",
+    "run_name",
+]
+
+AbsolutePath = Annotated[str, Field(pattern=r"^/")]
+ScorerName = Annotated[str, Field(json_schema_extra={"enum": scorer_names()})]
+StyleName = Annotated[str, Field(json_schema_extra={"enum": ["", *style_names()]})]
+UnitSeconds = Annotated[float, Field(gt=0, le=3600)]
+
+
+def run_name() -> str:
+    """Name a flow run after what it makes, such as ``harbour.mp4 as starry_night``."""
+    parameters = flow_run.get_parameters()
+    return f"{Path(parameters['video']).name} as {parameters['style'] or parameters['scorer']}"
+
+
+def artifact_key(kind: str, video: str, look: str) -> str:
+    """Key of an artifact: lower case, digits and dashes, and the same for the same job.
+
+    Runs of one job then share a card in the UI, with a version per run.
+    """
+    words = re.sub(r"[^a-z0-9]+", "-", f"{kind} {Path(video).stem} {look}".lower())
+    return words.strip("-")[:100].strip("-")

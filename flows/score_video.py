@@ -1,0 +1,174 @@
+"""Score a video: split, upload, score the units in parallel, stitch, report."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.logging import get_run_logger
+from prefect.states import Failed
+
+from flows.cluster import Cluster, choose_runner
+from flows.parameters import (
+    AbsolutePath,
+    ScorerName,
+    StyleName,
+    UnitSeconds,
+    artifact_key,
+    run_name,
+)
+from flows.scoring import score_units
+from framewright.errors import InputError
+from framewright.outputs import output_suffix, resolve_output
+from framewright.plan import Split, load_manifest
+from framewright.score import finished_units
+from framewright.scorers import create
+from framewright.settings import get_settings
+from framewright.storage import open_store
+from framewright.types import ScorerIdentity, Unit
+from tasks.compare import compare_videos
+from tasks.progress import ProgressBoard
+from tasks.report import publish_report
+from tasks.split import split_video
+from tasks.stitch import stitch_video
+from tasks.upload import upload_bundles
+
+__all__ = ["score_video"]
+
+RUNNER = choose_runner(get_settings())
+
+
+@flow(name="score-video", flow_run_name=run_name, task_runner=RUNNER.task_runner)  # type: ignore[arg-type]
+def score_video(
+    video: AbsolutePath,
+    output: AbsolutePath,
+    scorer: ScorerName = "fast",
+    style: StyleName = "",
+    scorer_options: dict[str, Any] = {},  # noqa: B006 - never changed; it is the form's default
+    unit_seconds: UnitSeconds = 10.0,
+    work_store: str = "",
+    comparison: bool = False,
+) -> dict[str, Any] | State[Any]:
+    """Apply a model to every frame of a video; its sound and everything else stay as they are.
+
+    Units that an earlier run has scored are not scored again: a retry goes on where the run before
+    it stopped.
+
+    Args:
+        video: The video to score: an absolute path on the machine that runs the flow.
+        output: Where the result goes: the absolute path of a file, whose suffix decides the
+            container (.mp4, .m4v, .mov, .mkv, .webm), or of a folder, ending in "/"; name and
+            container then follow the video.
+        scorer: The model that is applied to every frame.
+        style: The painting, by name, for scorers that have styles. Empty for the scorer's default.
+        scorer_options: Further options of the scorer as JSON, such as
+            {"image": "/data/palette.jpg"} for the scorer "color".
+        unit_seconds: Length of video that one scoring task does, in seconds. Aim at 10 to 60 s of
+            work per task, and at a few hundred tasks at most.
+        work_store: Where bundles and scored units are kept: a folder that all workers see. Empty
+            for FRAMEWRIGHT_WORK_STORE of the machine that runs the flow.
+        comparison: Also make a clip with source and result side by side, beside the output.
+    """
+    started = time.perf_counter()
+    source, store = Path(video), work_store or get_settings().work_store
+    board = ProgressBoard(artifact_key("progress", video, style or scorer))
+    options = {**scorer_options, **({"style": style} if style else {})}
+    try:
+        identity = create(scorer, options).identity
+        parts, target = _plan(source, output, identity, unit_seconds, store, board)
+        prepared = time.perf_counter()
+        scored_now, connect_seconds = _score(parts.job_key, store, board)
+        scored = time.perf_counter()
+        stitched = stitch_video(source, target, store=store, job_key=parts.job_key, progress=board)
+    except InputError as error:
+        board.say("Refused")
+        return Failed(message=str(error))
+    finished = time.perf_counter()
+    board.say("Writing the report")
+    report = publish_report(
+        source,
+        stitched,
+        store=store,
+        job_key=parts.job_key,
+        scored_now=scored_now,
+        stages={
+            "split": parts.seconds,
+            "upload": prepared - started - parts.seconds,
+            "connect": connect_seconds,
+            "score": scored - prepared - connect_seconds,
+            "stitch": finished - scored,
+            "total": finished - started,
+        },
+        artifact=artifact_key("report", video, style or scorer),
+    )
+    clip = compare_videos(source, target) if comparison else ""
+    words = f"{report.frames_out:,} of {report.frames_in:,} frames, {report.units_scored} units"
+    board.say(f"Done: {words} scored in this run")
+    return {
+        "output": report.output,
+        "comparison": clip,
+        "frames": report.frames_out,
+        "units": len(report.units),
+        "units_scored": report.units_scored,
+        "frames_per_second": round(report.frames_per_second, 2),
+        "overhead_share": round(report.overhead_share, 3),
+    }
+
+
+def _plan(
+    source: Path,
+    output: str,
+    identity: ScorerIdentity,
+    unit_seconds: float,
+    store: str,
+    board: ProgressBoard,
+) -> tuple[Split, Path]:
+    """Refuse what cannot be done, then put bundles and manifest into the store."""
+    suffix = output_suffix(output)
+    folder = get_settings().scratch_folder or None
+    with tempfile.TemporaryDirectory(prefix="framewright-", dir=folder) as scratch:
+        parts = split_video(
+            source,
+            scorer=identity,
+            scratch=Path(scratch),
+            store=store,
+            unit_seconds=unit_seconds,
+            suffix=suffix,
+            progress=board,
+        )
+        target = resolve_output(output, source, parts.suffix, identity.name)
+        upload_bundles(parts, store=store, progress=board)
+    return parts, target
+
+
+def _score(job_key: str, store: str, board: ProgressBoard) -> tuple[set[int], float]:
+    """Score the units that are not scored yet.
+
+    Returns:
+        Their indices, and the seconds until a cluster was there to score them.
+    """
+    log, began = get_run_logger(), time.perf_counter()
+    connected = began
+    opened = open_store(store)
+    units = list(load_manifest(opened, job_key).units)
+    done = finished_units(opened, load_manifest(opened, job_key))
+    todo = [unit for unit in units if unit.index not in done]
+    finished = [unit for unit in units if unit.index in done]
+    log.info("%d of %d units are scored already", len(finished), len(units))
+    board.scored(finished, units)
+    if todo:
+        log.info("scoring %s", RUNNER.reason)
+        cluster = Cluster.of_run()
+        connected = time.perf_counter()
+        log.info("%d workers have the same release as this run", len(cluster.workers))
+
+        def scored(unit: Unit) -> None:
+            finished.append(unit)
+            board.scored(finished, units)
+
+        score_units(todo, store=store, job_key=job_key, cluster=cluster, scored=scored)
+    return {unit.index for unit in todo}, connected - began

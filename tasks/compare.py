@@ -1,0 +1,22 @@
+"""Compare: a clip with source and result side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from framewright.media.compare import side_by_side
+from tasks.logs import engine_logs
+
+__all__ = ["compare_videos"]
+
+
+@task(name="compare", task_run_name="compare with {source.name}", cache_policy=NO_CACHE)
+def compare_videos(source: Path, output: Path) -> str:
+    """Put the clip beside the output and return its path."""
+    clip = output.with_name(f"{output.stem}.side-by-side.mp4")
+    with engine_logs():
+        side_by_side(source, output, clip)
+    return str(clip)

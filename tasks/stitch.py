@@ -1,0 +1,35 @@
+"""Stitch: scored units, sound and the rest into one verified file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from framewright.plan import load_manifest
+from framewright.stitch import Stitched, stitch
+from framewright.storage import open_store
+from framewright.types import ProgressCallback
+from tasks.logs import engine_logs
+from tasks.policy import RETRIES, RETRY_DELAYS_SECONDS, worth_retrying
+
+__all__ = ["stitch_video"]
+
+
+@task(
+    name="stitch",
+    task_run_name="stitch {output.name}",
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_DELAYS_SECONDS,
+    retry_condition_fn=worth_retrying,
+    cache_policy=NO_CACHE,
+)
+def stitch_video(
+    source: Path, output: Path, *, store: str, job_key: str, progress: ProgressCallback
+) -> Stitched:
+    """Put the scored units together with the sound of the source; publish the file whole."""
+    with engine_logs():
+        opened = open_store(store)
+        manifest = load_manifest(opened, job_key)
+        return stitch(opened, manifest, source, output, progress=progress)

@@ -1,0 +1,85 @@
+"""What `make demo` understands, and what it says; the run itself is tested in tests/e2e."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from demo import run as demo
+from demo.run import DemoError, Wish
+
+PROJECT = Path(__file__).resolve().parents[2]
+HOSTILE = "-we $b $(x) 'x' \"y\" 100%d #.mp4"
+
+
+@pytest.fixture
+def video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("VIDEO", "STYLE", "SCORER", "KEEP", "FRESH"):
+        monkeypatch.delenv(name, raising=False)
+    path = tmp_path / "harbour 01.mp4"
+    path.touch()
+    monkeypatch.setenv("VIDEO", str(path))
+    return path
+
+
+def test_a_video_is_painted_like_the_starry_night(video: Path) -> None:
+    wish = Wish.from_environment()
+    assert (wish.video, wish.scorer, wish.look) == (video, "fast", "starry_night")
+    assert not wish.keep
+    assert not wish.fresh
+    assert wish.folder == PROJECT / "output" / "harbour-01-starry_night"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("VIDEO", "/not/there.mp4", "there is no file '/not/there.mp4'"),
+        ("STYLE", "oil", "unknown STYLE 'oil'. Known: .*starry_night"),
+        ("SCORER", "magic", "unknown SCORER 'magic'. Known: .*identity"),
+    ],
+)
+def test_a_wish_that_cannot_be_granted_is_refused(
+    video: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(DemoError, match=message):
+        Wish.from_environment()
+
+
+@pytest.mark.parametrize("stem", ["..", "-", "夜", "x" * 200, HOSTILE])
+def test_every_name_gives_a_folder_inside_output(
+    video: Path, monkeypatch: pytest.MonkeyPatch, stem: str
+) -> None:
+    path = video.with_name(f"{stem}.mp4")
+    path.touch()
+    monkeypatch.setenv("VIDEO", str(path))
+    folder = Wish.from_environment().folder
+    assert folder.parent == PROJECT / "output"
+    assert len(folder.name) < 100
+
+
+def test_a_refusal_is_one_line_and_no_success(
+    video: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VIDEO", "/not/there.mp4")
+    assert demo.main() == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err == "demo: there is no file '/not/there.mp4': give one as VIDEO=PATH.\n"
+
+
+def test_make_passes_a_name_on_letter_for_letter(tmp_path: Path) -> None:
+    show = tmp_path / "show.mk"
+    show.write_text(
+        f"include {PROJECT}/Makefile\n"
+        f"show:\n\t@{sys.executable} -c 'import os; print(os.environ[\"VIDEO\"])'\n"
+    )
+    done = subprocess.run(
+        ["/usr/bin/env", "make", "-f", show, "show", f"VIDEO={HOSTILE}"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == HOSTILE + "\n"

@@ -1,0 +1,38 @@
+"""A scorer from another package, found like any user's own: slow, or deadly, as the test asks."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import TYPE_CHECKING
+
+from framewright.types import ScorerIdentity
+
+if TYPE_CHECKING:
+    import torch
+
+
+class TroubleScorer:
+    """Returns each frame as it came, after a while; or kills its process."""
+
+    context_frames = 0
+
+    def __init__(self, seconds_per_frame: float = 0.0, deadly: bool = False) -> None:
+        self._seconds = seconds_per_frame
+        self._deadly = deadly
+        self.identity = ScorerIdentity(
+            name="trouble",
+            version="1",
+            params={"seconds_per_frame": seconds_per_frame, "deadly": deadly},
+        )
+
+    def setup(self, device: torch.device, threads: int) -> None:
+        """Nothing to load."""
+
+    def score(self, frames: torch.Tensor) -> torch.Tensor:
+        """Wait, then return the frames; or die."""
+        if self._deadly:
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(self._seconds * len(frames))
+        return frames

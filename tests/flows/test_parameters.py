@@ -1,0 +1,62 @@
+import re
+
+import pytest
+from prefect.utilities.callables import parameter_schema
+
+from flows.parameters import artifact_key
+from flows.score_video import score_video
+from framewright.scorers import scorer_names
+
+SCHEMA = parameter_schema(score_video)
+
+
+@pytest.mark.parametrize("name", SCHEMA.properties)
+def test_every_parameter_explains_itself(name: str) -> None:
+    assert len(SCHEMA.properties[name].get("description", "")) > 20
+
+
+def test_only_video_and_output_must_be_given() -> None:
+    assert SCHEMA.required == ["video", "output"]
+
+
+def test_scorers_and_styles_are_offered_as_choices() -> None:
+    assert SCHEMA.properties["scorer"]["enum"] == scorer_names()
+    assert SCHEMA.properties["scorer"]["default"] in scorer_names()
+    assert "starry_night" in SCHEMA.properties["style"]["enum"]
+
+
+def test_limits_are_part_of_the_form() -> None:
+    assert SCHEMA.properties["unit_seconds"]["exclusiveMinimum"] == 0
+    assert SCHEMA.properties["unit_seconds"]["maximum"] == 3600
+    assert SCHEMA.properties["video"]["pattern"] == "^/"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"unit_seconds": 0}, "greater than 0"),
+        ({"video": "relative.mp4"}, "match pattern"),
+    ],
+    ids=["unit_seconds", "video"],
+)
+def test_wrong_values_are_refused_before_the_flow_begins(
+    parameters: dict[str, object], message: str
+) -> None:
+    good = {"video": "/a.mp4", "output": "/out/"}
+    with pytest.raises(Exception, match=message):
+        score_video.validate_parameters({**good, **parameters})
+
+
+@pytest.mark.parametrize(
+    ("video", "key"),
+    [
+        ("/films/Harbour 01.mp4", "report-harbour-01-the-scream"),
+        ("/films/-we $b 'x' 100%.mkv", "report-we-b-x-100-the-scream"),
+        ("/films/夜.mp4", "report-the-scream"),
+        ("/films/" + "x" * 250 + ".mp4", "report-" + "x" * 93),
+    ],
+)
+def test_artifact_keys_are_lower_case_letters_digits_and_dashes(video: str, key: str) -> None:
+    made = artifact_key("report", video, "the_scream")
+    assert made == key
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", made)

@@ -1,0 +1,166 @@
+"""What every installed scorer promises, whoever wrote it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from framewright.errors import EnvironmentMismatch, ScorerOptionError
+from framewright.scorers import Scorer, create, describe, rebuild, scorer_names
+from framewright.types import ScorerIdentity
+from tests.support import install_scorer
+
+NEEDS_AN_IMAGE = {"color"}
+SCORERS = scorer_names()
+SHAPES = [(1, 1, 1), (2, 33, 17)]
+"""Number, height and width of frames."""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Scorer]:
+    """Makes a scorer with the options it cannot do without."""
+
+    folder = tmp_path_factory.mktemp("images")
+
+    def make(name: str) -> Scorer:
+        options = {}
+        if name in NEEDS_AN_IMAGE:
+            options["image"] = str(folder / "painting.png")
+            Image.effect_mandelbrot((40, 30), (-2, -1.5, 1, 1.5), 50).save(options["image"])
+        return create(name, options)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def ready(made: Callable[[str], Scorer]) -> Callable[[str], Scorer]:
+    """Makes a scorer and sets it up, once."""
+
+    @cache
+    def make(name: str) -> Scorer:
+        scorer = made(name)
+        scorer.setup(torch.device("cpu"), 1)
+        return scorer
+
+    return make
+
+
+def frames(count: int, height: int, width: int) -> torch.Tensor:
+    torch.manual_seed(count + height)
+    return torch.rand(count, 3, height, width)
+
+
+def test_the_shipped_ones_are_there() -> None:
+    assert {"color", "fast", "identity"} <= set(scorer_names())
+
+
+@pytest.mark.parametrize("name", SCORERS)
+def test_keeps_the_protocol(name: str, made: Callable[[str], Scorer]) -> None:
+    scorer = made(name)
+    assert isinstance(scorer, Scorer)
+    assert scorer.identity.name == name
+    assert scorer.identity.version
+    assert scorer.context_frames >= 0
+    assert len(describe(name).partition(" Options: ")[0]) > 20
+
+
+@pytest.mark.parametrize("name", SCORERS)
+def test_its_identity_is_all_a_worker_needs(name: str, made: Callable[[str], Scorer]) -> None:
+    identity = made(name).identity
+    text = identity.model_dump_json()
+    assert json.loads(text)["name"] == name
+    assert len(text) < 100_000
+    assert rebuild(ScorerIdentity.model_validate_json(text)).identity == identity
+
+
+@pytest.mark.parametrize("name", SCORERS)
+def test_other_weights_or_version_are_refused(name: str, made: Callable[[str], Scorer]) -> None:
+    identity = made(name).identity
+    for change in ({"version": "0"}, {"weights_sha256": "f" * 64}):
+        with pytest.raises(EnvironmentMismatch, match=f"scorer '{name}' was planned as version"):
+            rebuild(identity.model_copy(update=change))
+
+
+@pytest.mark.parametrize("name", SCORERS)
+def test_scores_frames_of_any_size(name: str, ready: Callable[[str], Scorer]) -> None:
+    scorer = ready(name)
+    for count, height, width in SHAPES:
+        given = frames(count, height, width)
+        result = scorer.score(given.clone())
+        scale = result.shape[-1] // width
+        assert scale >= 1
+        assert result.shape == (count, 3, scale * height, scale * width)
+        assert result.is_floating_point()
+        assert torch.isfinite(result).all()
+        assert 0 <= float(result.min()) <= float(result.max()) <= 1
+
+
+@pytest.mark.parametrize("name", SCORERS)
+def test_scores_the_same_twice(name: str, ready: Callable[[str], Scorer]) -> None:
+    given = frames(2, 33, 17)
+    scorer = ready(name)
+    first = scorer.score(given.clone()).clone()
+    assert torch.equal(first, scorer.score(given.clone()))
+    again = rebuild(scorer.identity)
+    again.setup(torch.device("cpu"), 1)
+    assert torch.equal(first, again.score(given.clone()))
+
+
+@pytest.mark.parametrize("name", SCORERS)
+def test_without_context_frames_do_not_depend_on_their_batch(
+    name: str, ready: Callable[[str], Scorer]
+) -> None:
+    scorer = ready(name)
+    if scorer.context_frames:
+        return
+    given = frames(2, 33, 17)
+    together = scorer.score(given.clone()).clone()
+    alone = torch.cat([scorer.score(frame[None].clone()).clone() for frame in given])
+    assert (together - alone).abs().max() < 1 / 255
+
+
+@pytest.mark.parametrize("name", SCORERS)
+def test_an_unknown_option_is_refused_with_the_list(name: str) -> None:
+    with pytest.raises(ScorerOptionError, match=f"scorer '{name}' takes no option 'nonsense'. Its"):
+        create(name, {"nonsense": 1})
+
+
+def test_an_unknown_scorer_is_refused_with_the_list() -> None:
+    with pytest.raises(ScorerOptionError, match=r"unknown scorer 'x'\. Installed scorers: color,"):
+        create("x", {})
+
+
+PLUGIN = '''
+from framewright.types import ScorerIdentity
+
+class Plugin:
+    """Turns everything into its negative."""
+    context_frames = 0
+    def __init__(self, strength=1.0):
+        self.strength = float(strength)
+        params = {"strength": self.strength}
+        self.identity = ScorerIdentity(name="negative", version="1", params=params)
+    def setup(self, device, threads):
+        pass
+    def score(self, frames):
+        return frames + self.strength * (1 - 2 * frames)
+'''
+
+
+def test_a_users_own_scorer_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installed distribution with an entry point: nothing in this repository changes."""
+    install_scorer(tmp_path, "negative", PLUGIN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert "negative" in scorer_names()
+    assert describe("negative") == "Turns everything into its negative. Options: strength."
+    scorer = create("negative", {"strength": "0.5"})
+    assert scorer.identity.params == {"strength": 0.5}
+    assert rebuild(scorer.identity).identity == scorer.identity
+    with pytest.raises(ScorerOptionError, match="Its options: strength"):
+        create("negative", {"depth": 1})

@@ -1,0 +1,115 @@
+"""Short ways to what many tests need: a planned job, a scorer of the test's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from framewright import score as score_module
+from framewright import scorers
+from framewright.plan import split, upload
+from framewright.settings import Settings
+from framewright.storage import LocalStore, Store
+from framewright.types import Manifest, ScorerIdentity
+
+__all__ = [
+    "SLOW",
+    "Double",
+    "frame_bytes",
+    "install_scorer",
+    "plan_job",
+    "psnr_db",
+    "register",
+]
+
+
+SLOW = """
+import os, time
+from framewright.types import ScorerIdentity
+
+class Plugin:
+    identity = ScorerIdentity(name="slow", version="1")
+    context_frames = 0
+    def setup(self, device, threads):
+        pass
+    def score(self, frames):
+        time.sleep(float(os.environ.get("SLOW_SECONDS", "0")))
+        return frames
+"""
+"""A scorer to be installed, that takes SLOW_SECONDS for each frame."""
+
+
+class Double:
+    """A scorer that enlarges by two; base of the scorers that tests define."""
+
+    identity = ScorerIdentity(name="double", version="1")
+    context_frames = 0
+
+    def setup(self, device: torch.device, threads: int) -> None:
+        """Nothing to load."""
+
+    def score(self, frames: torch.Tensor) -> torch.Tensor:
+        return frames.repeat_interleave(2, 2).repeat_interleave(2, 3)
+
+
+def register(monkeypatch: pytest.MonkeyPatch, factory: Callable[..., Any], name: str) -> None:
+    """Make ``factory`` known as the scorer ``name`` in this process, for this test."""
+    known = scorers._load
+
+    def load(wanted: str) -> Any:
+        return factory if wanted == name else known(wanted)
+
+    monkeypatch.setattr(scorers, "_load", load)
+    score_module._loaded_scorer.cache_clear()
+
+
+def install_scorer(folder: Path, name: str, source: str) -> None:
+    """Write a distribution that registers ``source``'s class ``Plugin``; put it on PYTHONPATH."""
+    (folder / f"plugin_{name}.py").write_text(source)
+    info = folder / f"plugin_{name}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: plugin_{name}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[{scorers.GROUP}]\n{name} = plugin_{name}:Plugin\n")
+
+
+def plan_job(
+    source: Path,
+    folder: Path,
+    *,
+    unit_seconds: float = 1.0,
+    scorer: ScorerIdentity | None = None,
+    settings: Settings | None = None,
+    suffix: str = "",
+) -> tuple[Store, Manifest]:
+    """Split a video into ``folder`` and upload it to a store there."""
+    store = LocalStore(folder / "work")
+    parts = split(
+        source,
+        scorer=scorer or ScorerIdentity(name="identity", version="1"),
+        scratch=folder / "scratch",
+        store=store,
+        unit_seconds=unit_seconds,
+        suffix=suffix,
+        settings=settings,
+    )
+    return store, upload(parts, store)
+
+
+def psnr_db(before: Any, after: Any, top: int) -> float:
+    """Peak signal-to-noise ratio in dB; infinite for equal arrays."""
+    import numpy as np
+
+    error = float(np.mean((before.astype(np.float64) - after.astype(np.float64)) ** 2))
+    return float("inf") if error == 0 else float(10 * np.log10(top**2 / error))
+
+
+def frame_bytes(path: Path) -> list[bytes]:
+    """The packets of a file's first video stream, as they are."""
+    import av
+
+    with av.open(f"file:{path}") as container:
+        return [bytes(p) for p in container.demux(container.streams.video[0]) if p.size]

@@ -1,0 +1,474 @@
+"""The command: exit status, messages, and no output where there must be none."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from framewright.cli import main
+from framewright.settings import get_settings
+from framewright.types import Manifest
+from tests.clips.expect import observe
+from tests.clips.make import BAD_KINDS, DAMAGED_KINDS, Clip, make, make_bad
+from tests.support import SLOW, install_scorer
+
+COMMAND = str(Path(sys.executable).with_name("framewright"))
+PLAIN = ("--scorer", "identity")
+PATIENCE_SECONDS = 60.0
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """An empty folder for results."""
+    folder = tmp_path / "results"
+    folder.mkdir()
+    return folder
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str | Path, status: int = 2) -> str:
+    """Run the command; it must fail, and say why on standard error only."""
+    try:
+        found = main([str(argument) for argument in arguments])
+    except SystemExit as stopped:  # argparse
+        found = int(stopped.code or 0)
+    said = capsys.readouterr()
+    assert found == status, said.err
+    assert said.out == ""
+    assert "Traceback" not in said.err
+    assert said.err.strip()
+    return said.err
+
+
+class TestScore:
+    def test_a_file(
+        self, cfr25: Clip, out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        report = tmp_path / "report.json"
+        target = out / "done.MKV"
+        arguments = ["score", cfr25.path, target, *PLAIN, "--workers", "1", "--report", report]
+        assert main([str(argument) for argument in arguments]) == 0
+        said = capsys.readouterr()
+        assert said.out.splitlines()[-1] == f"output: {target}"
+        assert "75 frames in, 75 out" in said.out
+        assert os.listdir(out) == ["done.MKV"]
+        seen = observe(target)
+        assert (seen.container, seen.codes) == ("matroska,webm", cfr25.codes)
+        assert json.loads(report.read_text())["frames_out"] == 75
+
+        # a folder, with everything scored before: no process is started
+        assert main(["score", str(cfr25.path), f"{out}/sub/", *PLAIN]) == 0
+        assert os.listdir(out / "sub") == ["cfr25.identity.mp4"]
+        assert "0 of 1 units scored in this run" in capsys.readouterr().out
+
+    @pytest.mark.parametrize("name", ["quotes", "dash", "newline", "brackets", "percent"])
+    def test_hostile_names(
+        self,
+        name: str,
+        clip_folder: Path,
+        out: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """Relative to the working folder, so that a name begins with a dash; in one process."""
+        clip = make(f"name_{name}", clip_folder)
+        scored_here(monkeypatch)
+        monkeypatch.chdir(clip.path.parent)
+        assert main(["score", *PLAIN, "--", clip.path.name, f"{out}/"]) == 0
+        [result] = out.iterdir()
+        assert result.name == f"{clip.path.stem}.identity.mp4"
+        assert observe(result).codes == clip.codes
+        assert main(["score", *PLAIN, "--", clip.path.name, f"{out}/-x'\n.mkv"]) == 0
+        assert observe(out / "-x'\n.mkv").codes == clip.codes
+
+    def test_names_that_are_no_text(
+        self, cfr25: Clip, out: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Bytes that are not UTF-8 are a legal name on Linux, but not for FFmpeg."""
+        name = os.fsdecode(b"caf\xe9.mp4")
+        shutil.copy(cfr25.path, out.parent / name)
+        said = refused(capsys, "score", out.parent / name, f"{out}/", *PLAIN)
+        assert "is not UTF-8, which FFmpeg needs; rename it" in said
+        said = refused(capsys, "score", cfr25.path, out / name, *PLAIN)
+        assert "is not UTF-8; name another output" in said
+        assert os.listdir(out) == []
+
+    def test_an_interrupt_stops_everything_and_the_same_command_goes_on(
+        self, cfr25: Clip, slow: Slow
+    ) -> None:
+        """Ctrl-C reaches the whole process group."""
+        with slow.started() as process:
+            os.killpg(process.pid, signal.SIGINT)
+            said, complained = process.communicate(timeout=PATIENCE_SECONDS)
+        assert process.returncode == 1
+        assert said == ""
+        assert complained.strip() == (
+            "framewright: stopped; finished units are kept, run the same command to go on."
+        )
+        slow.is_gone()
+        assert os.listdir(slow.scratch) == []
+        finished = slow.finished()
+        assert 0 < finished < 15
+        done = subprocess.run(
+            slow.command, env=slow.environment, capture_output=True, text=True, check=True
+        )
+        assert f"{15 - finished} of 15 units scored in this run" in done.stdout
+        assert observe(slow.out / "x.mp4").codes == cfr25.codes
+
+    @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+    def test_a_killed_command_leaves_no_process_and_no_output(
+        self, how: signal.Signals, slow: Slow
+    ) -> None:
+        """Only the command itself is told; its scoring processes must follow it."""
+        with slow.started() as process:
+            process.send_signal(how)
+            process.communicate(timeout=PATIENCE_SECONDS)
+        slow.is_gone()
+        assert process.returncode == (1 if how == signal.SIGTERM else -signal.SIGKILL)
+        if how == signal.SIGTERM:
+            assert os.listdir(slow.scratch) == []
+
+
+class Slow:
+    """The command on a scorer that takes 0.2 s a frame, in fifteen units."""
+
+    def __init__(self, source: Path, out: Path, folder: Path) -> None:
+        install_scorer(folder, "slow", SLOW)
+        self.out, self.scratch = out, folder / "scratch"
+        self.scratch.mkdir()
+        self.environment = {
+            **os.environ,
+            "PYTHONPATH": str(folder),
+            "TMPDIR": str(self.scratch),
+            "FRAMEWRIGHT_SCRATCH_FOLDER": str(self.scratch),
+        }
+        self.command = [COMMAND, "score", str(source), f"{out}/x.mp4", "--scorer", "slow"]
+        self.command += ["--unit-seconds", "0.2", "--workers", "1"]
+        self._store = Path(os.environ["FRAMEWRIGHT_WORK_STORE"])
+        self._family: list[int] = []
+
+    def finished(self) -> int:
+        """Units that are scored."""
+        return len(list(self._store.glob("jobs/*/units/*.json")))
+
+    @contextmanager
+    def started(self) -> Iterator[subprocess.Popen[str]]:
+        """The command, somewhere in the middle of its scoring."""
+        with subprocess.Popen(
+            self.command,
+            env={**self.environment, "SLOW_SECONDS": "0.2"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            text=True,
+        ) as process:
+            wait_for(lambda: self.finished() > 0)
+            children = psutil.Process(process.pid).children(recursive=True)
+            assert children
+            self._family = [process.pid, *(child.pid for child in children)]
+            yield process
+
+    def is_gone(self) -> None:
+        """No process of it is left, and no output."""
+        wait_for(lambda: not any(map(alive, self._family)))
+        assert os.listdir(self.out) == []
+
+
+def alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.fixture
+def slow(cfr25: Clip, out: Path, tmp_path: Path) -> Slow:
+    return Slow(cfr25.path, out, tmp_path)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.02)
+
+
+def scored_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Score in this process: starting one takes seconds, and other tests do it."""
+    from framewright import run
+
+    def score_here(manifest, todo, workers, settings, done, counter):  # type: ignore[no-untyped-def]
+        for index in todo:
+            done[index] = run._score_one(settings, manifest.job_key, index)
+
+    monkeypatch.setattr(run, "_score_in_pool", score_here)
+
+
+class TestRefused:
+    """Status 2, the reason on standard error, and the output as it was before."""
+
+    @pytest.fixture(params=["no output", "an output from before"])
+    def target(self, request: pytest.FixtureRequest, out: Path) -> Path:
+        path = out / "out.mp4"
+        if request.param == "an output from before":
+            path.write_bytes(b"from before")
+        return path
+
+    def unchanged(self, target: Path) -> bool:
+        names = os.listdir(target.parent)
+        return names == [] or (names == ["out.mp4"] and target.read_bytes() == b"from before")
+
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            (("--scorer", "nope"), "unknown scorer 'nope'. Installed scorers: color,"),
+            (("--scorer", "identity", "--style", "wave"), "takes no option 'style'"),
+            ((*PLAIN, "--option", "depth=3"), "takes no option 'depth'. Its options: none"),
+            ((*PLAIN, "--option", "depth"), "write it as KEY=VALUE"),
+            ((*PLAIN, "--option", "=3"), "write it as KEY=VALUE"),
+            ((*PLAIN, "--unit-seconds", "0"), "use more than 0, at most 3600 s"),
+            ((*PLAIN, "--unit-seconds", "nan"), "a unit of nan s is not possible"),
+            ((*PLAIN, "--unit-seconds", "-1"), "a unit of -1.0 s is not possible"),
+            ((*PLAIN, "--unit-seconds", "inf"), "a unit of inf s is not possible"),
+            ((*PLAIN, "--unit-seconds", "long"), "invalid float value: 'long'"),
+            ((*PLAIN, "--workers", "-1"), "--workers -1 is not possible; use 1 or more"),
+            ((*PLAIN, "--workers", "two"), "invalid int value: 'two'"),
+            ((*PLAIN, "--report", "/nowhere/at/all.json"), "cannot write the report"),
+            ((*PLAIN, "--nonsense"), "unrecognized arguments: --nonsense"),
+        ],
+        ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+    )
+    def test_options(
+        self,
+        arguments: tuple[str, ...],
+        said: str,
+        cfr25: Clip,
+        target: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        assert said in refused(capsys, "score", cfr25.path, target, *arguments)
+        assert self.unchanged(target)
+
+    @pytest.mark.parametrize("scorer", ["fast", "color"])
+    def test_a_style_that_is_not_known(
+        self, scorer: str, cfr25: Clip, target: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        said = refused(capsys, "score", cfr25.path, target, "--scorer", scorer, "--style", "cubism")
+        assert "unknown style 'cubism'. Styles: " in said
+        assert self.unchanged(target)
+
+    @pytest.mark.parametrize("name", ["out.avi", "out", "out.mp4.part", "out.gif"])
+    def test_a_container_that_cannot_be_written(
+        self, name: str, cfr25: Clip, out: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        said = refused(capsys, "score", cfr25.path, out / name, *PLAIN)
+        assert "use one of .mp4, .m4v, .mov, .mkv, .webm" in said
+        assert os.listdir(out) == []
+
+    @pytest.mark.parametrize("kind", BAD_KINDS | DAMAGED_KINDS)
+    def test_a_bad_source(
+        self,
+        kind: str,
+        clip_folder: Path,
+        target: Path,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        path = make_bad(kind, clip_folder)
+        scored_here(monkeypatch)
+        said = refused(capsys, "score", path, target, *PLAIN)
+        words = (BAD_KINDS | DAMAGED_KINDS)[kind].words
+        assert any(f"refused ({word})" in said for word in words), said
+        assert path.name in said, "the message names the file"
+        assert len(said) < 700
+        assert self.unchanged(target)
+
+    def test_a_source_that_is_not_there(
+        self, target: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        said = refused(capsys, "score", tmp_path / "nothing.mp4", target, *PLAIN)
+        assert "refused (not_found): there is no file" in said
+        assert "check the path" in said
+        assert self.unchanged(target)
+
+    def test_the_source_as_output(
+        self, cfr25: Clip, out: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        source = out / "out.mp4"
+        shutil.copy(cfr25.path, source)
+        before = source.read_bytes()
+        assert "is the source itself" in refused(capsys, "score", source, source, *PLAIN)
+        assert source.read_bytes() == before
+
+    def test_a_folder_without_slash(
+        self, cfr25: Clip, out: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert f"write '{out}/'" in refused(capsys, "score", cfr25.path, out, *PLAIN)
+        assert os.listdir(out) == []
+
+    def test_a_folder_that_cannot_be_written_to(
+        self, cfr25: Clip, out: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (out / "file").touch()
+        said = refused(capsys, "score", cfr25.path, out / "file" / "x.mp4", *PLAIN)
+        assert "cannot write to the folder" in said
+        assert os.listdir(out) == ["file"]
+
+    def test_a_name_that_looks_like_an_option(
+        self, out: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        refused(capsys, "score", "-dash.mp4", f"{out}/x.mp4", *PLAIN)
+        assert os.listdir(out) == []
+
+    def test_a_setting_that_is_not_possible(
+        self,
+        cfr25: Clip,
+        target: Path,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setenv("FRAMEWRIGHT_QUALITY_CRF", "99")
+        get_settings.cache_clear()
+        assert "FRAMEWRIGHT_QUALITY_CRF=99" in refused(capsys, "score", cfr25.path, target, *PLAIN)
+        assert self.unchanged(target)
+
+    def test_a_store_that_is_not_understood(
+        self,
+        cfr25: Clip,
+        target: Path,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setenv("FRAMEWRIGHT_WORK_STORE", "s3://bucket")
+        get_settings.cache_clear()
+        said = refused(capsys, "score", cfr25.path, target, *PLAIN)
+        assert "storage address 's3://bucket' is not understood" in said
+        assert self.unchanged(target)
+
+    @pytest.mark.parametrize("arguments", [(), ("paint",), ("score",), ("score", "x.mp4")])
+    def test_too_little(
+        self, arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert "usage: framewright" in refused(capsys, *arguments)
+
+
+class TestFailed:
+    """Status 1: not the input's fault."""
+
+    def test_a_scorer_that_breaks(
+        self,
+        cfr25: Clip,
+        out: Path,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        install_scorer(tmp_path, "broken", SLOW.replace('"slow"', '"broken"').replace(
+            "time.sleep(", "raise ValueError('upside down') or ("))  # fmt: skip
+        monkeypatch.syspath_prepend(str(tmp_path))
+        scored_here(monkeypatch)
+        said = refused(capsys, "score", cfr25.path, out / "x.mp4", "--scorer", "broken", status=1)
+        assert "unexpected ValueError: upside down" in said
+        assert "--verbose" in said
+        assert os.listdir(out) == []
+
+    def test_a_store_that_cannot_be_written_to(
+        self,
+        cfr25: Clip,
+        out: Path,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        (tmp_path / "file").touch()
+        monkeypatch.setenv("FRAMEWRIGHT_WORK_STORE", str(tmp_path / "file"))
+        get_settings.cache_clear()
+        said = refused(capsys, "score", cfr25.path, out / "x.mp4", *PLAIN, status=1)
+        assert "cannot write 'bundles/" in said
+        assert "Check that the folder" in said
+        assert os.listdir(out) == []
+
+
+class TestOther:
+    def test_plan_for_people(self, cfr25: Clip, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["plan", str(cfr25.path), *PLAIN, "--unit-seconds", "1"]) == 0
+        said = capsys.readouterr().out
+        assert "h264 128x96 yuv420p" in said
+        assert "75 frames, 25.000 frames/s" in said
+        assert "    2  frames [50, 75)" in said
+        assert "stream 1: audio aac" in said
+        assert not Path(get_settings().work_store).exists()
+
+    def test_plan_for_programs(self, cfr25: Clip, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["plan", str(cfr25.path), *PLAIN, "--json"]) == 0
+        manifest = Manifest.model_validate_json(capsys.readouterr().out)
+        assert manifest.frames == 75
+
+    def test_plan_of_nothing(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert "not_found" in refused(capsys, "plan", tmp_path / "nothing.mp4", *PLAIN)
+
+    def test_styles(self, capsys: pytest.CaptureFixture[str]) -> None:
+        from framewright.scorers.fast.weights import styles
+
+        assert main(["styles"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert len(lines) == len(styles()) >= 6
+        assert [line.split()[0] for line in lines] == [style.name for style in styles()]
+        assert all(style.artist in line for style, line in zip(styles(), lines, strict=True))
+
+    def test_scorers(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["scorers"]) == 0
+        said = capsys.readouterr().out
+        assert [line.split()[0] for line in said.splitlines()] == ["color", "fast", "identity"]
+        assert "Options: style, image" in said
+
+    def test_settings(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["settings"]) == 0
+        said = capsys.readouterr().out
+        assert f"FRAMEWRIGHT_WORK_STORE={get_settings().work_store}\n" in said
+        assert "FRAMEWRIGHT_UNIT_SECONDS=10.0\n    Length of video" in said
+
+    def test_doctor(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("PREFECT_API_URL", raising=False)
+        assert main(["doctor"]) == 0
+        said = capsys.readouterr().out
+        assert "ok   encoder libx264" in said
+        assert "BAD " not in said
+
+    def test_doctor_finds_a_problem(
+        self,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        (tmp_path / "file").touch()
+        monkeypatch.setenv("FRAMEWRIGHT_WORK_STORE", str(tmp_path / "file"))
+        get_settings.cache_clear()
+        assert main(["doctor"]) == 1
+        assert "BAD  work store" in capsys.readouterr().out
+
+    @pytest.mark.parametrize("command", [(), ("score",), ("plan",), ("doctor",), ("settings",)])
+    def test_help(self, command: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit) as stopped:
+            main([*command, "--help"])
+        assert stopped.value.code == 0
+        assert "usage: framewright" in capsys.readouterr().out
+
+    def test_version(self, capsys: pytest.CaptureFixture[str]) -> None:
+        from framewright import __version__
+
+        with pytest.raises(SystemExit):
+            main(["--version"])
+        assert capsys.readouterr().out == f"framewright {__version__}\n"

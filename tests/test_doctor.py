@@ -1,0 +1,113 @@
+"""An examination that never raises and always says what to do."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from framewright.doctor import Finding, examine
+from framewright.settings import get_settings
+
+
+def found(what: str) -> Finding:
+    [finding] = [finding for finding in examine() if finding.what == what]
+    return finding
+
+
+def test_what_is_not_right_comes_with_advice() -> None:
+    findings = examine()
+    assert len(findings) > 15
+    assert all(f.advice for f in findings if f.verdict != "ok")
+    assert all(f.what and f.found for f in findings)
+
+
+def test_this_installation_is_sound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    assert [f for f in examine() if f.verdict == "problem"] == []
+
+
+def test_a_store_that_can_be_written_to(tmp_path: Path) -> None:
+    assert found("work store") == Finding("work store", "ok", str(tmp_path / "work"))
+
+
+def test_a_store_that_cannot(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("FRAMEWRIGHT_WORK_STORE", str(tmp_path / "file"))
+    get_settings.cache_clear()
+    finding = found("work store")
+    assert finding.verdict == "problem"
+    assert "FRAMEWRIGHT_WORK_STORE" in finding.advice
+
+
+def test_a_store_that_is_not_understood(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FRAMEWRIGHT_WORK_STORE", "s3://bucket/x")
+    get_settings.cache_clear()
+    assert found("work store").verdict == "problem"
+    assert list(tmp_path.iterdir()) == [], "no folder named s3:"
+
+
+def test_a_setting_that_is_not_possible_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRAMEWRIGHT_QUALITY_CRF", "99")
+    get_settings.cache_clear()
+    problems = [f for f in examine() if f.verdict == "problem"]
+    assert any("FRAMEWRIGHT_QUALITY_CRF=99" in f.found for f in problems)
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    class Health(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/api/health" else 404)
+            self.end_headers()
+            self.wfile.write(b"true")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    httpd = HTTPServer(("127.0.0.1", 0), Health)
+    thread = threading.Thread(target=httpd.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{httpd.server_port}"
+    httpd.shutdown()
+    thread.join()
+    httpd.server_close()
+
+
+def test_prefect_that_answers(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", f"{server}/api")
+    finding = found("Prefect server")
+    assert (finding.verdict, finding.found) == ("ok", f"{server}/api answers 200")
+
+
+@pytest.mark.parametrize("path", ["/wrong", None])
+def test_prefect_that_does_not(
+    path: str | None, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"{server}{path}" if path else "http://127.0.0.1:1/api"
+    monkeypatch.setenv("PREFECT_API_URL", address)
+    finding = found("Prefect server")
+    assert finding.verdict == "problem"
+    assert "prefect server start" in finding.advice
+
+
+@pytest.mark.parametrize("address", ["", "file:///etc/passwd"])
+def test_prefect_that_is_not_asked(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", address)
+    finding = found("Prefect server")
+    assert finding.verdict == "note"
+    assert "Not needed for `framewright score`" in finding.advice
+
+
+def test_a_package_out_of_range_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    from framewright import doctor
+
+    monkeypatch.setattr(doctor, "requires", lambda _: ["pillow>=999", "nowhere-to-be-found>=1"])
+    findings = {f.what: f for f in examine()}
+    assert findings["pillow"].verdict == "problem"
+    assert "but >=999 is needed" in findings["pillow"].found
+    assert findings["nowhere-to-be-found"].found == "not installed"

@@ -1,0 +1,86 @@
+"""Where a result goes, and what is refused before any work is done."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from framewright.errors import OutputRefused
+from framewright.outputs import output_suffix, resolve_output
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".m4v", ".mov", ".mkv", ".webm"])
+def test_the_suffix_decides(suffix: str, tmp_path: Path) -> None:
+    assert output_suffix(f"{tmp_path}/out{suffix}") == suffix
+    assert output_suffix(f"{tmp_path}/OUT{suffix.upper()}") == suffix
+
+
+def test_a_folder_decides_nothing(tmp_path: Path) -> None:
+    assert output_suffix(f"{tmp_path}/") == ""
+
+
+@pytest.mark.parametrize("name", ["out.avi", "out", "out.", ".mp4", "out.mp4.txt", "mp4"])
+def test_other_suffixes_are_refused_with_the_list(name: str, tmp_path: Path) -> None:
+    with pytest.raises(OutputRefused, match=r"use one of \.mp4, \.m4v, \.mov, \.mkv, \.webm"):
+        output_suffix(f"{tmp_path}/{name}")
+
+
+def test_nothing_named_is_refused() -> None:
+    with pytest.raises(OutputRefused, match="no output was named"):
+        output_suffix("")
+
+
+def test_a_folder_without_slash_is_refused_with_the_right_spelling(tmp_path: Path) -> None:
+    with pytest.raises(OutputRefused, match=f"write '{tmp_path}/' to put the result into it"):
+        output_suffix(str(tmp_path))
+
+
+def test_in_a_folder_name_and_container_follow_the_source(tmp_path: Path) -> None:
+    found = resolve_output(f"{tmp_path}/new/", Path("a/clip.one.MOV"), ".mov", "fast")
+    assert found == tmp_path / "new" / "clip.one.fast.mov"
+
+
+def test_a_file_stays_what_it_was_called(tmp_path: Path) -> None:
+    assert resolve_output(f"{tmp_path}/o.MKV", Path("a.mp4"), ".mp4", "x") == tmp_path / "o.MKV"
+
+
+def test_a_relative_path_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert resolve_output("out.mp4", Path("a.mp4"), ".mp4", "x") == tmp_path / "out.mp4"
+
+
+@pytest.mark.parametrize("stem", ["a" * 251, "ä" * 125, "日" * 83])
+def test_a_long_name_still_fits(stem: str, tmp_path: Path) -> None:
+    found = resolve_output(f"{tmp_path}/", Path(f"{stem}.mp4"), ".webm", "identity")
+    assert found.name.endswith(".identity.webm")
+    assert len(os.fsencode(found.name)) <= 255
+    found.touch()
+
+
+@pytest.mark.parametrize("alias", ["same", "symlink", "hardlink", "dots"])
+def test_the_source_is_never_replaced(alias: str, tmp_path: Path) -> None:
+    source = tmp_path / "clip.mp4"
+    source.write_bytes(b"x")
+    (tmp_path / "sub").mkdir()
+    other = tmp_path / "other.mp4"
+    if alias == "symlink":
+        other.symlink_to(source)
+    elif alias == "hardlink":
+        other.hardlink_to(source)
+    named = {"same": source, "dots": tmp_path / "sub/../clip.mp4"}.get(alias, other)
+    with pytest.raises(OutputRefused, match="is the source itself"):
+        resolve_output(str(named), source, ".mp4", "fast")
+
+
+def test_a_folder_at_the_place_of_the_result_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "clip.fast.mp4").mkdir()
+    with pytest.raises(OutputRefused, match="there is a folder at"):
+        resolve_output(f"{tmp_path}/", Path("clip.mp4"), ".mp4", "fast")
+
+
+def test_a_place_that_cannot_be_written_to_is_refused_early(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputRefused, match="cannot write to the folder"):
+        resolve_output(f"{tmp_path}/file/deep/out.mp4", Path("clip.mp4"), ".mp4", "fast")
