@@ -9,16 +9,16 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
-__all__ = ["COLUMNS", "record"]
+__all__ = ["COLUMNS", "RESULTS", "record"]
 
 COLUMNS = ("date", "commit", "machine", "benchmark", "clip", "setting", "value", "unit", "note")
-_RESULTS = Path(__file__).with_name("results.csv")
+RESULTS = Path(__file__).with_name("results.csv")
 
 
 def record(benchmark: str, clip: str, rows: list[tuple[str, float, str, str]]) -> None:
     """Append and print rows of ``(setting, value, unit, note)``."""
-    new = not _RESULTS.exists()
-    with _RESULTS.open("a", newline="") as stream:
+    new = not RESULTS.exists()
+    with RESULTS.open("a", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         if new:
             writer.writerow(COLUMNS)
