@@ -14,7 +14,8 @@ from framewright.errors import InputError, ManifestError
 from framewright.media.carry import preferred_suffix
 from framewright.media.encode import encoder_spec
 from framewright.media.probe import probe
-from framewright.media.split import cut_units, frames_per_unit, split_video
+from framewright.media.split import split_video
+from framewright.media.units import cut_units, frames_per_unit
 from framewright.settings import Settings, get_settings
 from framewright.storage import LocalStore, Store, open_store
 from framewright.types import (

@@ -13,7 +13,6 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -26,21 +25,17 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from framewright.errors import SourceRefused
-from framewright.media.bundle import BundleWriter, PacketRecord, StreamHeader
+from framewright.media.bundle import PacketRecord, StreamHeader
+from framewright.media.cutter import CutBundle, Cutter
 from framewright.media.probe import probe_container
 from framewright.media.source import open_source
+from framewright.media.units import frames_per_unit
 from framewright.settings import Settings
-from framewright.types import BundleRef, Progress, ProgressCallback, Unit, VideoInfo
+from framewright.types import BundleRef, Progress, ProgressCallback, VideoInfo
 
-__all__ = ["SplitVideo", "cut_units", "split_video"]
+__all__ = ["SplitVideo", "split_video"]
 
-_MAX_TAIL_PACKETS = 256
-"""Leading pictures directly follow their keyframe; further away there are none."""
 _MIN_BUNDLE_FRAMES = 24
-_OVERLONG = 0.25
-"""By how much of itself a unit may exceed its length, so that none is left over."""
-_MAX_UNITS_PER_LONG_BUNDLE = 16
-_MAX_REDUNDANT_FRAMES = 16384
 _TRUNCATION_TOLERANCE_SECONDS = 0.5
 _PROGRESS_EVERY_FRAMES = 500
 
@@ -65,12 +60,8 @@ class _Timeline:
     pts: list[int | None] = field(default_factory=list)
     last: tuple[int, int] = (-(1 << 63), 0)
     """Largest time stamp so far, and the duration that its packet declares."""
-    keys: list[int] = field(default_factory=list)
-    """PTS of the keyframe that begins each bundle."""
-    written: list[tuple[str, int, Path]] = field(default_factory=list)
-    """sha256, size in bytes and path of each bundle."""
     packets: int = 0
-    corrupt: int = 0
+    bundles: tuple[CutBundle, ...] = ()
 
 
 def split_video(
@@ -116,30 +107,8 @@ def split_video(
         last_duration_ticks=_last_duration(timeline, pts, video, synthetic),
         synthetic_pts=synthetic,
         bundles=bundles,
-        paths=[written[2] for written in timeline.written],
+        paths=[cut.path for cut in timeline.bundles],
     )
-
-
-def frames_per_unit(frame_rate: Fraction, unit_seconds: float) -> int:
-    """Whole frames in a stretch of time, at least one."""
-    return max(1, round(float(frame_rate) * unit_seconds))
-
-
-def cut_units(bundles: list[BundleRef], unit_frames: int) -> list[Unit]:
-    """Cut bundles into units of about ``unit_frames`` frames; no unit crosses a bundle's end.
-
-    Every unit decodes its bundle from the start, so that very long bundles (one keyframe in an
-    hour) are cut into few units: what is decoded and thrown away stays bounded.
-    """
-    units: list[Unit] = []
-    for bundle in bundles:
-        frames = bundle.stop_frame - bundle.start_frame
-        most = max(_MAX_UNITS_PER_LONG_BUNDLE, 2 * _MAX_REDUNDANT_FRAMES // frames)
-        pieces = min(max(1, math.ceil(frames / unit_frames - _OVERLONG)), frames, most)
-        edges = [bundle.start_frame + frames * i // pieces for i in range(pieces + 1)]
-        for start, stop in pairwise(edges):
-            units.append(Unit(index=len(units), start=start, stop=stop))
-    return units
 
 
 def _one_bundle(path: Path, video: VideoInfo, folder: Path, settings: Settings) -> _Timeline:
@@ -176,11 +145,10 @@ def _demux(
     progress: ProgressCallback | None,
 ) -> _Timeline:
     timeline = _Timeline()
-    cutter = _Cutter(folder, _header(stream), bundle_frames, timeline)
+    cutter = Cutter(folder, _header(stream), bundle_frames)
     try:
         for packet in _packets(container, stream):
             timeline.packets += 1
-            timeline.corrupt += packet.is_corrupt
             if not packet.is_discard:
                 timeline.pts.append(packet.pts)
                 if packet.pts is not None:
@@ -201,7 +169,7 @@ def _demux(
                 )
             if progress and timeline.packets % _PROGRESS_EVERY_FRAMES == 0:
                 progress(Progress("split", len(timeline.pts), stream.frames))
-        cutter.close()
+        timeline.bundles = cutter.close()
     except BaseException:
         cutter.abort()
         raise
@@ -215,87 +183,6 @@ def _packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[
                 yield packet
     except av.error.FFmpegError as error:
         raise SourceRefused("damaged", f"the file cannot be read to its end: {error}.") from error
-
-
-class _Cutter:
-    """Distributes packets over bundle files, cutting at keyframes."""
-
-    def __init__(
-        self, folder: Path, header: StreamHeader, bundle_frames: int, timeline: _Timeline
-    ) -> None:
-        self._folder = folder
-        self._header = header
-        self._bundle_frames = bundle_frames
-        self._timeline = timeline
-        self._current: BundleWriter | None = None
-        self._frames = 0
-        self._waiting: _Waiting | None = None
-
-    def add(self, packet: PacketRecord) -> None:
-        """Take the next packet in decoding order."""
-        begins = packet.key and packet.pts is not None and not packet.discard
-        if self._current is None or (begins and self._frames >= self._bundle_frames):
-            self._cut(packet)
-        elif packet.key and self._waiting:
-            self._release()
-        if self._current is None:  # _cut has just opened it
-            raise AssertionError
-        self._current.add(packet)
-        self._frames += not packet.discard
-        if self._waiting and not self._waiting.offer(packet):
-            self._release()
-
-    def _cut(self, packet: PacketRecord) -> None:
-        self._release()
-        if self._current is not None and packet.pts is not None:
-            self._waiting = _Waiting(self._current, packet.pts)
-        path = self._folder / f"{len(self._timeline.keys):05d}.pkts"
-        self._current = BundleWriter(path, self._header)
-        self._timeline.keys.append(packet.pts if packet.pts is not None else 0)
-        self._frames = 0
-
-    def _release(self) -> None:
-        if self._waiting:
-            self._record(self._waiting.writer)
-            self._waiting = None
-
-    def _record(self, writer: BundleWriter) -> None:
-        self._timeline.written.append((writer.close(), writer.size_bytes, writer.path))
-
-    def close(self) -> None:
-        """Finish the last bundles."""
-        self._release()
-        if self._current is not None:
-            self._record(self._current)
-            self._current = None
-
-    def abort(self) -> None:
-        """Remove what is unfinished."""
-        for writer in (self._waiting.writer if self._waiting else None, self._current):
-            if writer is not None:
-                writer.abort()
-
-
-class _Waiting:
-    """A bundle that is complete but for its tail of leading pictures."""
-
-    def __init__(self, writer: BundleWriter, next_key_pts: int) -> None:
-        self.writer = writer
-        self._next_key_pts = next_key_pts
-        self._pending: list[PacketRecord] = []
-        self._seen = 0
-
-    def offer(self, packet: PacketRecord) -> bool:
-        """Take a packet after the cut; return False when no leading picture can follow."""
-        self._seen += 1
-        self._pending.append(
-            PacketRecord(packet.payload, packet.pts, packet.dts, packet.key, packet.discard, True)
-        )
-        if packet.pts is not None and packet.pts < self._next_key_pts:
-            for waiting in self._pending:
-                self.writer.add(waiting)
-            self._pending.clear()
-        return self._seen < _MAX_TAIL_PACKETS
 
 
 def _check_whole(
@@ -387,15 +274,13 @@ def _at(packet: Packet[Any]) -> str:
 
 
 def _bundle_refs(timeline: _Timeline, pts: list[int], synthetic: bool) -> list[BundleRef]:
-    starts = [0] if synthetic else [0, *(bisect_left(pts, key) for key in timeline.keys[1:])]
-    edges = [*starts, len(pts)]
+    later = () if synthetic else (bisect_left(pts, cut.key_pts) for cut in timeline.bundles[1:])
+    edges = [0, *later, len(pts)]
     if any(stop <= start for start, stop in pairwise(edges)):
         raise SourceRefused("unsupported", "its keyframes are not in the order of their times.")
     return [
-        BundleRef(sha256=sha256, size_bytes=size_bytes, start_frame=start, stop_frame=stop)
-        for (sha256, size_bytes, _), (start, stop) in zip(
-            timeline.written, pairwise(edges), strict=True
-        )
+        BundleRef(sha256=cut.sha256, size_bytes=cut.size_bytes, start_frame=start, stop_frame=stop)
+        for cut, (start, stop) in zip(timeline.bundles, pairwise(edges), strict=True)
     ]
 
 

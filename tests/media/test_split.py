@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from framewright.errors import SourceRefused
 from framewright.media.bundle import BundleReader, PacketRecord
-from framewright.media.split import SplitVideo, cut_units, frames_per_unit, split_video
+from framewright.media.split import SplitVideo, split_video
+from framewright.media.units import cut_units, frames_per_unit
 from framewright.settings import Settings
 from framewright.types import BundleRef, Progress, Unit
 from tests.clips.make import BAD_KINDS, DAMAGED_KINDS, Clip, make, make_bad
