@@ -14,7 +14,7 @@ from framewright.scorers.fast.network import STYLE_LENGTH, ConditionalStyleNet
 from framewright.scorers.fast.runtime import build_runner
 from framewright.scorers.fast.weights import load_weights, style_names, styles, weights_sha256
 
-HATCH_BOUND = 1.5 / 255
+HATCH_BOUND = 2.2 / 255
 """Largest RMS at periods of 2 to 4 pixels on an empty picture."""
 
 BF16_BOUND = 0.06
@@ -127,7 +127,7 @@ def test_empty_skies_show_no_hatch(
     name: str,
     sky: str,
 ) -> None:
-    frame = gradient(128) if sky == "gradient" else torch.full((1, 3, 128, 128), 0.5)
+    frame = gradient(256) if sky == "gradient" else torch.full((1, 3, 256, 256), 0.5)
     assert fine_pattern(net(frame, weights[1][name])) < HATCH_BOUND
 
 
