@@ -1,6 +1,6 @@
 """Milliseconds per frame of the fast style network on a CPU, all runtimes side by side.
 
-    python benchmarks/fast_runtimes.py [--width 640 --height 360 --threads 1 --rounds 10]
+    python -m benchmarks.fast_runtimes [--width 640 --height 360 --threads 1 --rounds 10]
 
 Each runtime is warmed up, then all take turns, so that a busy moment hurts them alike; the
 smallest time of each is reported. Appends to ``benchmarks/results.csv``.
@@ -9,23 +9,17 @@ smallest time of each is reported. Appends to ``benchmarks/results.csv``.
 from __future__ import annotations
 
 import argparse
-import csv
-import datetime
-import platform
-import subprocess
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
+from benchmarks.record import record
 from framewright.scorers.fast.network import BakedStyle, ConditionalStyleNet
 from framewright.scorers.fast.runtime import OpenVinoRunner
 from framewright.scorers.fast.weights import load_weights
 
-RESULTS = Path(__file__).with_name("results.csv")
-COLUMNS = ("date", "commit", "machine", "benchmark", "clip", "setting", "value", "unit", "note")
 STYLE = "starry_night"
 
 
@@ -57,21 +51,13 @@ def test_frame(height: int, width: int) -> Tensor:
     return frame.clamp(0, 1)
 
 
-def machine() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    flags = next((line.split() for line in lines if line.startswith("flags")), [])
-    extras = [flag for flag in ("avx512_bf16", "amx_bf16") if flag in flags]
-    model = next((ln.split(":")[1].strip() for ln in lines if ln.startswith("model name")), "")
-    return " ".join([model or platform.machine(), *extras])
-
-
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("--width", type=int, default=640)
     parser.add_argument("--height", type=int, default=360)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=10)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     torch.set_num_threads(arguments.threads)
     torch.set_grad_enabled(False)
 
@@ -89,24 +75,13 @@ def main() -> None:
             call(frame)
             times[name].append(1000 * (time.perf_counter() - start))
 
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],  # noqa: S607
-        capture_output=True, text=True, check=False,
-    ).stdout.strip()  # fmt: skip
-    today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    common = (today, commit, machine(), "fast_runtimes")
-    clip = f"synthetic {arguments.width}x{arguments.height}"
     rows = []
     for name in calls:
         error = (pictures[name] - pictures["eager fp32"]).abs()
         note = f"max error {error.max():.4f}, mean {error.mean():.5f}, against eager fp32"
         setting = f"{name}, {arguments.threads} thread{'s' * (arguments.threads > 1)}"
-        rows.append((*common, clip, setting, f"{min(times[name]):.1f}", "ms/frame", note))
-        print(f"{setting:28} {min(times[name]):8.1f} ms/frame   {note}")
-    fresh = not RESULTS.exists()
-    with RESULTS.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerows(([COLUMNS] if fresh else []) + rows)
+        rows.append((setting, min(times[name]), "ms/frame", note))
+    record("fast", f"synthetic {arguments.width}x{arguments.height}", rows)
 
 
 if __name__ == "__main__":

@@ -51,4 +51,11 @@ def _commit() -> str:
 
 
 def _machine() -> str:
-    return f"{os.cpu_count()} cores {platform.machine()}"
+    """Number of cores, processor, and the extensions that decide how fast a model runs."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    fields = {key.strip(): value.strip() for key, _, value in (ln.partition(":") for ln in lines)}
+    flags = fields.get("flags", "").split()
+    extras = [flag for flag in ("avx512_bf16", "amx_bf16") if flag in flags]
+    model = fields.get("model name", platform.machine())
+    return " ".join([f"{os.cpu_count()} x {model}", *extras])

@@ -221,9 +221,12 @@ def summary(wish: Wish, report: RunReport, seconds: dict[str, float]) -> str:
     reused = len(report.units) - report.units_scored
     stages = report.stages
     scored_frames = sum(unit.frames for unit in report.units if not unit.reused)
-    speed = f"{report.frames_per_second:.1f} frames/s over the run"
+    speed = "nothing was left to score"
     if scored_frames:
-        speed += f", {scored_frames / max(stages['score'], 1e-9):.1f} frames/s while scoring"
+        speed = (
+            f"{report.frames_per_second:.1f} frames/s over the run, "
+            f"{scored_frames / max(stages['score'], 1e-9):.1f} frames/s while scoring"
+        )
     units = f"{report.units_scored} scored"
     if reused:
         units += f", {reused} taken from an earlier run (FRESH=1 scores them again)"
