@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from framewright import __version__
 from framewright.errors import InputError, ManifestError
 from framewright.media.carry import preferred_suffix
 from framewright.media.encode import encoder_spec
@@ -184,12 +185,17 @@ def load_manifest(store: Store, job_key: str) -> Manifest:
 def job_key(
     source: SourceInfo, unit_seconds: float, scorer: ScorerIdentity, encoder: dict[str, object]
 ) -> str:
-    """Name a job by all that determines its scored units, and by nothing else."""
+    """Name a job by all that determines its scored units, and by nothing else.
+
+    The release is part of it, because decoding and colour are: a new one scores anew rather than
+    mixing its frames with those of the old one.
+    """
     return fingerprint(
         {
+            "release": __version__,
             "schema": SCHEMA_VERSION,
             "source": source.sha256,
-            "unit_seconds": unit_seconds,
+            "unit_seconds": float(unit_seconds),
             "scorer": scorer.model_dump(mode="json"),
             "encoder": encoder,
         }

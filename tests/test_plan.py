@@ -87,6 +87,13 @@ def test_the_key_ignores_the_name_of_the_source() -> None:
     other = SOURCE.model_copy(update={"name": "b.mp4"})
     assert job_key(SOURCE, 1.0, IDENTITY, {}) == job_key(other, 1.0, IDENTITY, {})
     assert job_key(SOURCE, 1.0, IDENTITY, {}) != job_key(SOURCE, 1.0, IDENTITY, {"crf": "1"})
+    assert job_key(SOURCE, 1, IDENTITY, {}) == job_key(SOURCE, 1.0, IDENTITY, {})
+
+
+def test_a_new_release_scores_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = job_key(SOURCE, 1.0, IDENTITY, {})
+    monkeypatch.setattr("framewright.plan.__version__", "0.0.0")
+    assert job_key(SOURCE, 1.0, IDENTITY, {}) != before
 
 
 def test_a_second_split_reads_nothing_again(cfr25: Clip, tmp_path: Path) -> None:

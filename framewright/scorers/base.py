@@ -25,7 +25,10 @@ class Scorer(Protocol):
 
     @property
     def identity(self) -> ScorerIdentity:
-        """Name, version, hash of the weights, parameters: equal identities compute the same."""
+        """Name, version, hash of the weights, parameters: equal identities compute the same.
+
+        Scored units are kept by it, so the version must change whenever results do.
+        """
 
     @property
     def context_frames(self) -> int:
