@@ -76,7 +76,7 @@ def test_make_passes_a_name_on_letter_for_letter(tmp_path: Path) -> None:
         f"show:\n\t@{sys.executable} -c 'import os; print(os.environ[\"VIDEO\"])'\n"
     )
     done = subprocess.run(
-        ["/usr/bin/env", "make", "-f", show, "show", f"VIDEO={HOSTILE}"],
+        ["/usr/bin/env", "make", "--no-print-directory", "-f", show, "show", f"VIDEO={HOSTILE}"],
         cwd=PROJECT,
         capture_output=True,
         text=True,
