@@ -1,4 +1,7 @@
-"""Share of a flow run that is not scoring: a 60 s clip on a warm server and cluster."""
+"""Share of a flow run that is not scoring: a 60 s clip on a warm server and cluster.
+
+Scoring is the time in which at least one worker scores a unit; loading the model is not.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,7 @@ def main() -> None:
             ("flow run", report.frames_per_second, "frames/s", "fast, starry_night"),
             *((f"stage {k}", v, "s", "") for k, v in stages.items() if k != "total"),
             ("unit", per_unit, "s", f"mean of {len(report.units)} on the workers"),
-            ("not scoring", 100 * report.overhead_share, "%", "of the flow run"),
+            ("not scoring", 100 * report.overhead_share, "%", "of the flow run: no unit scored"),
             ("request to result", waited, "s", "run created to run completed"),
         ],
     )

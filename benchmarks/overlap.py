@@ -43,7 +43,8 @@ def serial(
     source: Iterable[T],
     step: Callable[[T], Iterable[U]],
     sink: Callable[[Iterator[U]], None],
-    capacity: int,
+    inbox_items: int,
+    outbox_items: int,
 ) -> None:
     """The same work as ``overlap``, one frame at a time in one thread."""
     sink(result for item in source for result in step(item))

@@ -32,6 +32,7 @@ sys.path.insert(0, str(PROJECT))
 
 from deployments import local_stack  # noqa: E402
 from framewright.errors import InputError  # noqa: E402
+from framewright.media.compare import comparison_path  # noqa: E402
 from framewright.media.probe import probe  # noqa: E402
 from framewright.media.source import open_source  # noqa: E402
 from framewright.scorers import scorer_names  # noqa: E402
@@ -50,6 +51,8 @@ SHORT_UNIT_SECONDS, UNIT_SECONDS = 2.0, 10.0
 SHORT_VIDEO_SECONDS = 60.0
 """Up to here units are short, so that a clip of some seconds has work for every core."""
 POLL_SECONDS = 0.4
+CANCEL_SECONDS = 30.0
+"""A worker looks every few seconds for runs that are to be cancelled."""
 PAINTERS = ("fast", "color")
 """The scorers that know the paintings by name."""
 
@@ -119,8 +122,11 @@ class Terminal:
 
 
 @contextmanager
-def stack_for(wish: Wish, terminal: Terminal) -> Iterator[local_stack.Stack]:
-    """Use the stack that runs, or start one and stop it again unless it is to be kept."""
+def stack_for(wish: Wish, terminal: Terminal) -> Iterator[tuple[local_stack.Stack, bool]]:
+    """Use the stack that runs, or start one and stop it again unless it is to be kept.
+
+    Says too whether it is ours: whether it is stopped should we be interrupted.
+    """
     stack = local_stack.attach(HOME)
     ours = stack is None
     if stack is None:
@@ -131,7 +137,7 @@ def stack_for(wish: Wish, terminal: Terminal) -> Iterator[local_stack.Stack]:
         local_stack.deploy(stack)
     kept = not ours
     try:
-        yield stack
+        yield stack, ours
         kept = kept or wish.keep
     finally:
         terminal.end_line()
@@ -139,7 +145,9 @@ def stack_for(wish: Wish, terminal: Terminal) -> Iterator[local_stack.Stack]:
             local_stack.stop(HOME)
 
 
-def run_flow(wish: Wish, stack: local_stack.Stack, terminal: Terminal) -> UUID:
+def run_flow(
+    wish: Wish, stack: local_stack.Stack, terminal: Terminal, *, ours: bool = True
+) -> UUID:
     """Run the deployment and follow it to its end; return the id of the completed run."""
     os.environ.update(stack.environment())  # before Prefect reads it
     from prefect.client.orchestration import get_client
@@ -162,7 +170,7 @@ def run_flow(wish: Wish, stack: local_stack.Stack, terminal: Terminal) -> UUID:
         try:
             run = follow(client, run, stack, terminal)
         except BaseException:
-            give_up(client, run.id)
+            give_up(client, run.id, patience_seconds=0.0 if ours else CANCEL_SECONDS)
             raise
     state = run.state
     if state is None or not state.is_completed():
@@ -198,11 +206,27 @@ def follow(
         time.sleep(POLL_SECONDS)
 
 
-def give_up(client: SyncPrefectClient, run_id: UUID) -> None:
-    """Say in the database, too, that a run was stopped: it is kept for the next demo."""
-    from prefect.states import Cancelled
+def give_up(client: SyncPrefectClient, run_id: UUID, patience_seconds: float) -> None:
+    """Stop a run: its worker first, where that stays, and in the database, which is kept.
+
+    Args:
+        client: of the server that the run is on.
+        run_id: the run.
+        patience_seconds: how long the worker may take to end the run's process; 0 where the worker
+            is about to be stopped itself.
+    """
+    from prefect.states import Cancelled, Cancelling
 
     try:
+        if patience_seconds:
+            print("demo: stopping the run; a second Ctrl-C leaves it alone", file=sys.stderr)
+            client.set_flow_run_state(run_id, Cancelling(message="stopped by the user"))
+        deadline = time.monotonic() + patience_seconds
+        while time.monotonic() < deadline:
+            state = client.read_flow_run(run_id).state
+            if state is not None and state.is_final():
+                return
+            time.sleep(POLL_SECONDS)
         client.set_flow_run_state(run_id, Cancelled(message="stopped by the user"), force=True)
     except Exception as error:  # noqa: BLE001 - we are stopping already
         print(f"(the run could not be marked as stopped: {error})", file=sys.stderr)
@@ -225,7 +249,7 @@ def summary(wish: Wish, report: RunReport, seconds: dict[str, float]) -> str:
     if scored_frames:
         speed = (
             f"{report.frames_per_second:.1f} frames/s over the run, "
-            f"{scored_frames / max(stages['score'], 1e-9):.1f} frames/s while scoring"
+            f"{scored_frames / max(report.scoring_seconds, 1e-9):.1f} frames/s while scoring"
         )
     units = f"{report.units_scored} scored"
     if reused:
@@ -235,7 +259,7 @@ def summary(wish: Wish, report: RunReport, seconds: dict[str, float]) -> str:
         "made": f"{wish.video.name} as {wish.look}, {report.width}x{report.height}, "
         f"{report.duration_seconds:.1f} s",
         "in": f"{output.parent}/",
-        "": f"{output.name}, {output.stem}.side-by-side.mp4, report.md, report.json",
+        "": f"{output.name}, {comparison_path(output).name}, report.md, report.json",
         "frames": f"{report.frames_in} in, {report.frames_out} out",
         "speed": speed,
         "units": units,
@@ -251,9 +275,9 @@ def demo(wish: Wish) -> None:
     terminal = Terminal()
     seconds: dict[str, float] = {}
     probe(wish.video, get_settings())  # a bad video is refused before anything is started
-    with stack_for(wish, terminal) as stack:
+    with local_stack.alone(HOME), stack_for(wish, terminal) as (stack, ours):
         seconds["start"] = terminal.seconds
-        run_id = run_flow(wish, stack, terminal)
+        run_id = run_flow(wish, stack, terminal, ours=ours)
         seconds["run"] = terminal.seconds - sum(seconds.values())
         report = collect(wish, stack, run_id)
     seconds["stop"] = terminal.seconds - sum(seconds.values())

@@ -9,6 +9,7 @@ stacks never meet and nothing outside the folder is touched. As a command::
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
 import socket
@@ -23,11 +24,14 @@ from pathlib import Path
 import httpx
 import psutil  # type: ignore[import-untyped]
 
+from framewright.settings import cpu_cores
+
 __all__ = [
     "DEPLOYMENT",
     "Service",
     "Stack",
     "StackError",
+    "alone",
     "attach",
     "deploy",
     "running",
@@ -153,7 +157,7 @@ def start(home: Path, *, workers: int = 0, cwd: Path | None = None) -> Stack:
     if attach(home) is not None:
         raise StackError(f"a stack runs in {home} already: stop it with `make down`")
     stop(home)
-    count = workers or len(os.sched_getaffinity(0))
+    count = workers or cpu_cores()
     server_port, dask_port = _free_ports(2)
     stack = Stack(str(home), f"http://127.0.0.1:{server_port}/api", f"tcp://127.0.0.1:{dask_port}")
     try:
@@ -169,6 +173,31 @@ def start(home: Path, *, workers: int = 0, cwd: Path | None = None) -> Stack:
         stop(home)
         raise
     return stack
+
+
+@contextmanager
+def alone(home: Path) -> Iterator[None]:
+    """Keep others from starting a stack in a folder, or stopping the one that we start.
+
+    The system gives the lock back when the process ends, however it ends.
+
+    Raises:
+        StackError: another process holds the lock.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.seek(0)
+            raise StackError(
+                f"process {lock.read().strip() or '(unknown)'} is using {home} already, as "
+                "`make demo` or `make up` does: wait until it is done, or stop it, then try again."
+            ) from error
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
 
 
 def attach(home: Path) -> Stack | None:
@@ -339,7 +368,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         stack = attach(options.home)
         if stack is None and options.action == "up":
-            stack = start(options.home, workers=options.workers)
+            with alone(options.home):
+                stack = start(options.home, workers=options.workers)
     except StackError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -13,10 +13,11 @@ from prefect.context import FlowRunContext
 from prefect_dask.task_runners import DaskTaskRunner
 
 from framewright.errors import EnvironmentMismatch, TransientError
+from framewright.gpus import gpu_count
 from framewright.settings import Settings
 from tasks.score import CODE_VERSION
 
-__all__ = ["Cluster", "Runner", "choose_runner", "gpu_count"]
+__all__ = ["Cluster", "Runner", "choose_runner"]
 
 PROOF = "tasks.score.CODE_VERSION"
 """What scheduler and workers are asked for: to read it they import what they will run."""
@@ -56,22 +57,9 @@ def choose_runner(settings: Settings) -> Runner:
             cluster_class="distributed.LocalCluster",
             cluster_kwargs={"n_workers": count, "host": "127.0.0.1", **local},
         ),
-        f"on this machine's CPU, in {count} processes: no Dask address is configured and NVML "
-        "finds no GPU",
+        f"on this machine's CPU, in {count} processes: no Dask address is configured and "
+        "there is no GPU to use",
     )
-
-
-def gpu_count() -> int:
-    """Number of NVIDIA GPUs that the driver reports; 0 without a driver."""
-    try:
-        import pynvml
-
-        pynvml.nvmlInit()
-        return int(pynvml.nvmlDeviceGetCount())
-    except (ImportError, OSError, RuntimeError):
-        return 0
-    except pynvml.NVMLError:
-        return 0
 
 
 class Cluster:
@@ -82,7 +70,8 @@ class Cluster:
 
         Raises:
             TransientError: the scheduler does not answer, or no worker comes.
-            EnvironmentMismatch: scheduler or a worker lacks our code or has another version.
+            EnvironmentMismatch: scheduler or a worker lacks our code or has another version, or a
+                worker runs more than one task at a time.
         """
         try:
             self._client: Any = runner.client
@@ -118,7 +107,8 @@ class Cluster:
         ever. So each is asked to import what it will run.
 
         Raises:
-            EnvironmentMismatch: a new worker lacks our code or has another version.
+            EnvironmentMismatch: a new worker lacks our code, has another version, or runs more
+                than one task at a time.
             TransientError: there has been no worker for too long.
         """
         present = self.workers
@@ -137,7 +127,19 @@ class Cluster:
             if isinstance(version, OSError):
                 continue  # it went away; the next look finds its successor
             _require_same(f"Dask worker {address}", version)
+            self._require_one_thread(address)
             self._proven.add(address)
+
+    def _require_one_thread(self, address: str) -> None:
+        """Refuse a worker that would score two units in one process, with one model and one log."""
+        known = self._client.scheduler_info(n_workers=-1)["workers"]
+        threads = int(known[address]["nthreads"]) if address in known else 1
+        if threads != 1:
+            raise EnvironmentMismatch(
+                f"Dask worker {address} has {threads} threads, but a unit needs a process of its "
+                f"own: start it with `dask worker {self.address} --nthreads 1`, and with "
+                "--nworkers for more of them on one machine."
+            )
 
     def _prove_scheduler(self) -> None:
         try:

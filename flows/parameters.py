@@ -20,6 +20,7 @@ __all__ = [
     "ScorerName",
     "StyleName",
     "UnitSeconds",
+    "WorkStore",
     "artifact_key",
     "run_name",
 ]
@@ -28,6 +29,8 @@ AbsolutePath = Annotated[str, Field(pattern=r"^/")]
 ScorerName = Annotated[str, Field(json_schema_extra={"enum": scorer_names()})]
 StyleName = Annotated[str, Field(json_schema_extra={"enum": ["", *style_names()]})]
 UnitSeconds = Annotated[float, Field(gt=0, le=3600)]
+WorkStore = Annotated[str, Field(pattern=r"^(/.*|file:///.*)?$")]
+"""Never a relative path: every worker would find another folder there."""
 
 
 def run_name() -> str:

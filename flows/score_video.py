@@ -18,6 +18,7 @@ from flows.parameters import (
     ScorerName,
     StyleName,
     UnitSeconds,
+    WorkStore,
     artifact_key,
     run_name,
 )
@@ -29,7 +30,7 @@ from framewright.score import finished_units
 from framewright.scorers import create
 from framewright.settings import get_settings
 from framewright.storage import open_store
-from framewright.types import ScorerIdentity, Unit
+from framewright.types import RunReport, ScorerIdentity, Unit
 from tasks.compare import compare_videos
 from tasks.progress import ProgressBoard
 from tasks.report import publish_report
@@ -50,7 +51,7 @@ def score_video(
     style: StyleName = "",
     scorer_options: dict[str, Any] = {},  # noqa: B006 - never changed; it is the form's default
     unit_seconds: UnitSeconds = 10.0,
-    work_store: str = "",
+    work_store: WorkStore = "",
     comparison: bool = False,
 ) -> dict[str, Any] | State[Any]:
     """Apply a model to every frame of a video; its sound and everything else stay as they are.
@@ -69,15 +70,17 @@ def score_video(
             {"image": "/data/palette.jpg"} for the scorer "color".
         unit_seconds: Length of video that one scoring task does, in seconds. Aim at 10 to 60 s of
             work per task, and at a few hundred tasks at most.
-        work_store: Where bundles and scored units are kept: a folder that all workers see. Empty
-            for FRAMEWRIGHT_WORK_STORE of the machine that runs the flow.
+        work_store: Where bundles and scored units are kept: the absolute path, or file:// and it,
+            of a folder that all workers see. Empty for FRAMEWRIGHT_WORK_STORE of the machine that
+            runs the flow.
         comparison: Also make a clip with source and result side by side, beside the output.
     """
     started = time.perf_counter()
-    source, store = Path(video), work_store or get_settings().work_store
+    source = Path(video)
     board = ProgressBoard(artifact_key("progress", video, style or scorer))
     options = {**scorer_options, **({"style": style} if style else {})}
     try:
+        store = open_store(work_store or get_settings().work_store).url  # the same for all workers
         identity = create(scorer, options).identity
         parts, target = _plan(source, output, identity, unit_seconds, store, board)
         prepared = time.perf_counter()
@@ -89,34 +92,59 @@ def score_video(
         return Failed(message=str(error))
     finished = time.perf_counter()
     board.say("Writing the report")
-    report = publish_report(
-        source,
-        stitched,
-        store=store,
-        job_key=parts.job_key,
-        scored_now=scored_now,
-        stages={
-            "split": parts.seconds,
-            "upload": prepared - started - parts.seconds,
-            "connect": connect_seconds,
-            "score": scored - prepared - connect_seconds,
-            "stitch": finished - scored,
-            "total": finished - started,
-        },
-        artifact=artifact_key("report", video, style or scorer),
-    )
-    clip = compare_videos(source, target) if comparison else ""
+    stages = {
+        "split": parts.seconds,
+        "upload": prepared - started - parts.seconds,
+        "connect": connect_seconds,
+        "score": scored - prepared - connect_seconds,
+        "stitch": finished - scored,
+        "total": finished - started,
+    }
+    try:
+        report = publish_report(
+            source,
+            stitched,
+            store=store,
+            job_key=parts.job_key,
+            scored_now=scored_now,
+            stages=stages,
+            artifact=artifact_key("report", video, style or scorer),
+        )
+    except Exception as error:  # noqa: BLE001 - whatever it is, the result is there
+        board.say("Done, without a report")
+        return Failed(message=_only_the_report(stitched.output, error))
+    clip = _compare(source, target) if comparison else ""
     words = f"{report.frames_out:,} of {report.frames_in:,} frames, {report.units_scored} units"
     board.say(f"Done: {words} scored in this run")
+    return _result(report, clip)
+
+
+def _result(report: RunReport, comparison: str) -> dict[str, Any]:
     return {
         "output": report.output,
-        "comparison": clip,
+        "comparison": comparison,
         "frames": report.frames_out,
         "units": len(report.units),
         "units_scored": report.units_scored,
         "frames_per_second": round(report.frames_per_second, 2),
         "overhead_share": round(report.overhead_share, 3),
     }
+
+
+def _only_the_report(output: str, error: Exception) -> str:
+    return (
+        f"{output} is finished, verified and in its place; only the report could not be published: "
+        f"{type(error).__name__}: {error} A retry of this run scores nothing and reports again."
+    )
+
+
+def _compare(source: Path, target: Path) -> str:
+    """Make the comparison clip; without it the run is no less complete."""
+    try:
+        return compare_videos(source, target)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the result is there
+        get_run_logger().error("there is no comparison clip of %s: %s", target.name, error)
+        return ""
 
 
 def _plan(
@@ -140,7 +168,7 @@ def _plan(
             suffix=suffix,
             progress=board,
         )
-        target = resolve_output(output, source, parts.suffix, identity.name)
+        target = resolve_output(output, source, parts.suffix, identity)
         upload_bundles(parts, store=store, progress=board)
     return parts, target
 

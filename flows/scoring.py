@@ -82,7 +82,7 @@ def _collect(
             try:
                 future.result()
             except KilledWorker as error:
-                close_task_run(future.task_run_id, Crashed(message=str(error)))
+                close_task_runs([future.task_run_id], Crashed(message=str(error)))
                 lost.append(unit)
             except CancelledError as error:
                 raise TransientError(
@@ -119,16 +119,15 @@ def _withdraw(futures: Sequence[Future]) -> None:
         wrapped: Any = getattr(future, "wrapped_future", None)
         if wrapped is not None:
             wrapped.cancel()
-    for future in futures:
-        close_task_run(
-            future.task_run_id, Cancelled(message="the run ended before this unit was scored")
-        )
+    ended: State[Any] = Cancelled(message="the run ended before this unit was scored")
+    close_task_runs([future.task_run_id for future in futures], ended)
 
 
-def close_task_run(task_run_id: UUID, state: State[Any]) -> None:
-    """End a task run that Prefect would show as running for ever, its process being dead."""
-    client = get_client(sync_client=True)
-    with suppress(ObjectNotFound):  # it had not begun
-        recorded = client.read_task_run(task_run_id)
-        if recorded.state is None or not recorded.state.is_final():
-            client.set_task_run_state(task_run_id, state, force=True)
+def close_task_runs(task_run_ids: Sequence[UUID], state: State[Any]) -> None:
+    """End task runs that Prefect would show as running for ever, their processes being dead."""
+    with get_client(sync_client=True) as client:
+        for task_run_id in task_run_ids:
+            with suppress(ObjectNotFound):  # it had not begun
+                recorded = client.read_task_run(task_run_id)
+                if recorded.state is None or not recorded.state.is_final():
+                    client.set_task_run_state(task_run_id, state, force=True)

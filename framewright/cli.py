@@ -10,9 +10,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from framewright import __version__
 from framewright.errors import FramewrightError, InputError
+
+if TYPE_CHECKING:
+    from framewright.types import ScorerIdentity
 
 __all__ = ["main"]
 
@@ -28,6 +32,7 @@ examples:
   framewright doctor
 
 exit status: 0 done, 2 the input was refused (the message says why), 1 anything else.
+On 1 and 2 there is no new output; an OUT of an earlier run stays as it was.
 Every setting is also an environment variable, FRAMEWRIGHT_WORK_STORE and so on:
 see `framewright settings`.
 """
@@ -45,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"framewright: {error}", file=sys.stderr)
         return EXIT_REFUSED
     except FramewrightError as error:
+        logging.getLogger(__name__).debug("failed", exc_info=True)
         print(f"framewright: {error}", file=sys.stderr)
         return EXIT_FAILED
     except KeyboardInterrupt:
@@ -124,9 +130,14 @@ def _add_score(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=0,
         metavar="N",
-        help="scoring processes (default: one per CPU core, or per GPU)",
+        help="scoring processes (default: one per GPU, or per CPU core where there is none)",
     )
-    parser.add_argument("--report", type=Path, metavar="FILE", help="write the report as JSON")
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE",
+        help="write the report as JSON to FILE, which must be neither IN nor OUT",
+    )
     parser.add_argument("-q", "--quiet", action="store_true", help="show no progress")
     parser.set_defaults(run=_score)
 
@@ -159,8 +170,9 @@ def _score(arguments: argparse.Namespace) -> int:
     output_suffix(arguments.output)
     if arguments.workers < 0:
         raise InputError(f"--workers {arguments.workers} is not possible; use 1 or more.")
-    _check_report(arguments.report)
     scorer = create(arguments.scorer, _options(arguments))
+    if arguments.report:
+        _check_report(arguments.report, arguments.source, arguments.output, scorer.identity)
     with _ProgressLine(quiet=arguments.quiet) as progress, _terminated_as_interrupted():
         report = run(
             arguments.source,
@@ -171,7 +183,7 @@ def _score(arguments: argparse.Namespace) -> int:
             progress=progress,
         )
     if arguments.report:
-        arguments.report.write_text(report.model_dump_json(indent=2) + "\n")
+        _write_report(arguments.report, report.model_dump_json(indent=2))
     for stream in report.streams:
         print(f"note: stream {stream.stream} ({stream.kind}) {stream.action}: {stream.detail}")
     for warning in report.warnings:
@@ -196,9 +208,37 @@ def _terminated_as_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _check_report(path: Path | None) -> None:
-    if path is not None and (path.is_dir() or not os.access(path.absolute().parent, os.W_OK)):
-        raise InputError(f"cannot write the report to {str(path)!r}: name a file in a folder.")
+def _check_report(path: Path, source: Path, output: str, scorer: ScorerIdentity) -> None:
+    """Refuse a report that would replace the source or the output, or cannot be written."""
+    from framewright.outputs import possible_outputs
+
+    if _same_file(path, source):
+        raise InputError(f"the report {str(path)!r} would replace the source; name another file.")
+    if any(_same_file(path, target) for target in possible_outputs(output, source, scorer)):
+        raise InputError(f"the report {str(path)!r} would replace the output; name another file.")
+    if path.is_dir() or not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
+        raise InputError(
+            f"cannot write the report to {str(path)!r}: name a file that may be written, in a "
+            "folder that exists."
+        )
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    if one.exists() and other.exists():
+        return one.samefile(other)  # sees through links
+    return one.resolve() == other.resolve()
+
+
+def _write_report(path: Path, text: str) -> None:
+    """Write the report; the video is done by now, so that a failure is told but fails nothing."""
+    try:
+        path.write_text(f"{text}\n")
+    except OSError as error:
+        print(
+            f"framewright: warning: the report could not be written to {str(path)!r} "
+            f"({error.strerror}); the output is complete.",
+            file=sys.stderr,
+        )
 
 
 def _plan(arguments: argparse.Namespace) -> int:
@@ -206,9 +246,11 @@ def _plan(arguments: argparse.Namespace) -> int:
 
     from framewright.plan import planned
     from framewright.scorers import create
+    from framewright.settings import get_settings
 
     scorer = create(arguments.scorer, _options(arguments))
-    with tempfile.TemporaryDirectory(prefix="framewright-") as folder:
+    scratch = get_settings().scratch_folder or None
+    with tempfile.TemporaryDirectory(prefix="framewright-", dir=scratch) as folder:
         manifest = planned(arguments.source, scorer.identity, Path(folder), arguments.unit_seconds)
     if arguments.json:
         print(manifest.model_dump_json(indent=2))

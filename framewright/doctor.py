@@ -17,6 +17,7 @@ from packaging.requirements import Requirement
 
 from framewright import __version__
 from framewright.errors import StoreKeyError
+from framewright.gpus import gpu_count
 from framewright.settings import get_settings
 from framewright.storage import open_store
 
@@ -128,6 +129,14 @@ def _gpu() -> Iterator[Finding]:
     if torch.cuda.is_available():
         for index in range(torch.cuda.device_count()):
             yield Finding(f"GPU {index}", "ok", torch.cuda.get_device_name(index))
+        return
+    if gpus := gpu_count():
+        yield Finding(
+            "GPU",
+            "problem",
+            f"{gpus}, but torch {torch.__version__} cannot use them",
+            "Update the NVIDIA driver, or set CUDA_VISIBLE_DEVICES= (empty) to score on the CPU.",
+        )
         return
     cores = get_settings().worker_count()
     yield Finding(

@@ -6,16 +6,17 @@
     │   ├── ScorerOptionError      unknown scorer, style, or option value
     │   ├── OutputRefused          the output path or its container cannot be used
     │   ├── OutOfMemory            not even one frame fits into the device's memory
-    │   └── StoreKeyError          a storage key or address that is not allowed
+    │   ├── StoreKeyError          a storage key or address that is not allowed
+    │   └── EnvironmentMismatch    a worker runs other code or weights than the driver
     ├── TransientError             worth retrying
     │   ├── StoreUnavailable       storage did not answer
     │   └── WorkerLost             a worker process died while it scored
-    └── EngineBug                  ours; please report it
+    └── EngineBug                  must not happen; please report it, unless the text says better
         ├── FrameCountError        frames were lost or gained
         ├── TimestampError         frames came out at other times than planned
         ├── VerificationError      the finished file is not what was planned
         ├── ManifestError          a manifest, bundle or unit record does not read back
-        └── EnvironmentMismatch    a worker runs other code or weights than the driver
+        └── ScorerFailed           a scorer raised, or returned what is not allowed
 
 A caller decides by class, never by text.
 """
@@ -34,6 +35,7 @@ __all__ = [
     "OutOfMemory",
     "OutputRefused",
     "RefusalReason",
+    "ScorerFailed",
     "ScorerOptionError",
     "SourceRefused",
     "StoreKeyError",
@@ -99,6 +101,10 @@ class StoreKeyError(InputError):
     """A storage key or a storage address is not allowed."""
 
 
+class EnvironmentMismatch(InputError):
+    """A worker would compute something else than the driver planned: other code or weights."""
+
+
 class TransientError(FramewrightError):
     """Nothing is wrong with the input; the same call may succeed later."""
 
@@ -112,19 +118,26 @@ class WorkerLost(TransientError):
 
 
 class EngineBug(FramewrightError):
-    """Something that must not happen did."""
+    """Something that must not happen did; trying again unchanged fails again.
+
+    Attributes:
+        message: what happened, without ``REPORT``.
+        report: whether ``REPORT`` follows the message. False where the message itself says what
+            the user can do.
+    """
 
     REPORT = (
         "This is a defect in framewright, not in your file: please report it with this message "
         "and the output of `framewright doctor`."
     )
 
-    def __init__(self, message: str) -> None:
-        super().__init__(f"{message} {self.REPORT}")
+    def __init__(self, message: str, report: bool = True) -> None:
+        super().__init__(f"{message} {self.REPORT}" if report else message)
         self.message = message
+        self.report = report
 
     def __reduce__(self) -> tuple[type[EngineBug], tuple[object, ...]]:
-        return type(self), (self.message,)
+        return type(self), (self.message, self.report)
 
 
 class FrameCountError(EngineBug):
@@ -158,5 +171,21 @@ class ManifestError(EngineBug):
     """A manifest, bundle or unit record is not readable or contradicts itself."""
 
 
-class EnvironmentMismatch(EngineBug):
-    """A worker would compute something else than the driver planned: other code or weights."""
+class ScorerFailed(EngineBug):
+    """A scorer raised an error of its own, or returned what its contract does not allow.
+
+    Attributes:
+        traceback: where it raised, as text of several lines; empty where it only returned.
+    """
+
+    REPORT = (
+        "This is a defect in the scorer, not in your file: please report it to those who make the "
+        "scorer, with this message and what --verbose shows."
+    )
+
+    def __init__(self, message: str, traceback: str = "") -> None:
+        super().__init__(message)
+        self.traceback = traceback
+
+    def __reduce__(self) -> tuple[type[EngineBug], tuple[object, ...]]:
+        return type(self), (self.message, self.traceback)

@@ -4,38 +4,71 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
 
 from framewright import scorers
-from framewright.errors import EngineBug, OutOfMemory
+from framewright.errors import FramewrightError, OutOfMemory, ScorerFailed
 from framewright.media.color import Pixels
+from framewright.scorers.base import Prepares
 from framewright.settings import Settings
 from framewright.types import ScorerIdentity
 
-__all__ = ["LoadedScorer"]
+__all__ = ["LoadedScorer", "blamed_scorer"]
 
 _BATCH_FRAMES = {"cpu": 1, "cuda": 8}
+_BLAME = "raised by the scorer "
 
 
 class LoadedScorer:
-    """A scorer that is set up, with the batch size that its device has memory for."""
+    """A scorer that is set up, with the batch size that its device has memory for.
+
+    For use from one thread at a time. It takes the GPU that CUDA calls the current one: whoever
+    starts several processes shows each of them another card.
+    """
 
     def __init__(self, identity: ScorerIdentity, settings: Settings) -> None:
         started = time.perf_counter()
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         if self.device.type == "cpu":
             torch.set_num_threads(1)
-        self._scorer = scorers.rebuild(identity)
-        self._scorer.setup(self.device, threads=1)
+        self._name = identity.name
+        with self._blamed():
+            self._scorer = scorers.rebuild(identity)
+            self._scorer.setup(self.device, threads=1)
         self.context_frames = self._scorer.context_frames
         self.batch_frames = settings.batch_frames or _BATCH_FRAMES[self.device.type]
         self.setup_seconds = time.perf_counter() - started
         """Time to load, until someone has accounted for it and set it to 0."""
         self.model_seconds = 0.0
+        self._prepared: tuple[int, int] | None = None
 
-    def __call__(self, pictures: list[Pixels], rotation: int, deep: bool) -> Iterator[Pixels]:
+    def prepare(self, width: int, height: int, rotation: int) -> None:
+        """Let the scorer get ready for frames of a size; the time counts as loading it.
+
+        Args:
+            width: pixels in a line of the frames as decoded.
+            height: lines of the frames as decoded.
+            rotation: degrees by which they are turned before the model sees them.
+        """
+        upright = (width, height) if round(rotation / 90) % 2 else (height, width)
+        if upright == self._prepared or not isinstance(self._scorer, Prepares):
+            return
+        started = time.perf_counter()
+        try:
+            with torch.inference_mode(), self._blamed():
+                self._scorer.prepare(*upright)
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):  # else scoring fails the same way, and says more
+                raise
+        self._prepared = upright
+        self.setup_seconds += time.perf_counter() - started
+
+    def __call__(
+        self, pictures: list[Pixels], rotation: int, deep: bool, mirrored: bool = False
+    ) -> Iterator[Pixels]:
         """Score consecutive frames.
 
         Args:
@@ -43,6 +76,8 @@ class LoadedScorer:
             rotation: degrees, counter-clockwise, by which a player turns them; the model sees
                 them turned, the result is turned back.
             deep: whether the results have 16 bits instead of 8.
+            mirrored: whether a player mirrors them left to right before it turns them; undone in
+                the results, too.
 
         Raises:
             OutOfMemory: one frame alone does not fit.
@@ -51,7 +86,7 @@ class LoadedScorer:
         while position < len(pictures):
             batch = pictures[position : position + self.batch_frames]
             try:
-                results = self._score(batch, rotation, deep)
+                results = self._score(batch, rotation, deep, mirrored)
             except (MemoryError, RuntimeError) as error:
                 if not _is_out_of_memory(error):
                     raise
@@ -60,21 +95,40 @@ class LoadedScorer:
             position += len(batch)
             yield from results
 
-    def _score(self, pictures: list[Pixels], rotation: int, deep: bool) -> list[Pixels]:
+    def _score(
+        self, pictures: list[Pixels], rotation: int, deep: bool, mirrored: bool
+    ) -> list[Pixels]:
         started = time.perf_counter()
         quarter_turns = round(rotation / 90) % 4
         with torch.inference_mode():
             frames = _to_tensor(pictures, self.device)
+            if mirrored:
+                frames = torch.flip(frames, (3,))
             if quarter_turns:
                 frames = torch.rot90(frames, quarter_turns, (2, 3)).contiguous()
-            scored = self._scorer.score(frames)
+            with self._blamed():
+                scored = self._scorer.score(frames)
             _check_shape(frames, scored)
             _check_numbers(scored)
             if quarter_turns:
                 scored = torch.rot90(scored, -quarter_turns, (2, 3))
+            if mirrored:
+                scored = torch.flip(scored, (3,))
             results = _to_pixels(scored, deep)
         self.model_seconds += time.perf_counter() - started
         return results
+
+    @contextmanager
+    def _blamed(self) -> Iterator[None]:
+        """Note on what the scorer itself raises that it did; see ``blamed_scorer``."""
+        try:
+            yield
+        except FramewrightError:
+            raise
+        except Exception as error:
+            if not _is_out_of_memory(error):
+                error.add_note(f"{_BLAME}{self._name!r}")
+            raise
 
     def _halve(self, tried: int, shape: tuple[int, ...], error: Exception) -> None:
         if self.device.type == "cuda":
@@ -85,6 +139,12 @@ class LoadedScorer:
                 f"{self.device}: use smaller frames or a device with more memory ({error})."
             ) from error
         self.batch_frames = max(1, tried // 2)
+
+
+def blamed_scorer(error: Exception) -> str:
+    """Return the quoted name of the scorer whose own code raised ``error``; empty if none did."""
+    notes: list[str] = getattr(error, "__notes__", [])
+    return next((note.removeprefix(_BLAME) for note in notes if note.startswith(_BLAME)), "")
 
 
 def _is_out_of_memory(error: Exception) -> bool:
@@ -110,14 +170,14 @@ def _to_pixels(scored: torch.Tensor, deep: bool) -> list[Pixels]:
 
 def _check_numbers(scored: torch.Tensor) -> None:
     if not bool(torch.isfinite(scored).all()):
-        raise EngineBug("the scorer returned values that are not a number or infinite.")
+        raise ScorerFailed("the scorer returned values that are not a number or infinite.")
 
 
 def _check_shape(frames: torch.Tensor, scored: torch.Tensor) -> None:
     count, channels, height, width = frames.shape
     scale = scored.shape[-1] // width if scored.ndim == 4 else 0
     if scale < 1 or scored.shape != (count, channels, height * scale, width * scale):
-        raise EngineBug(
+        raise ScorerFailed(
             f"the scorer returned shape {tuple(scored.shape)} for frames of shape "
             f"{tuple(frames.shape)}; allowed is the same, or height and width times a whole number."
         )

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from framewright.errors import OutputRefused
-from framewright.media.containers import container_for
+from framewright.media.containers import CONTAINERS, container_for
 from framewright.media.source import is_text
+from framewright.types import ScorerIdentity
 
-__all__ = ["output_suffix", "resolve_output"]
+__all__ = ["output_suffix", "possible_outputs", "resolve_output"]
 
 _MAX_NAME_BYTES = 255
+_MAX_STYLE_LETTERS = 40
 
 
 def output_suffix(output: str) -> str:
@@ -32,14 +35,15 @@ def output_suffix(output: str) -> str:
     return container_for(path.suffix).suffix
 
 
-def resolve_output(output: str, source: Path, suffix: str, scorer: str) -> Path:
+def resolve_output(output: str, source: Path, suffix: str, scorer: ScorerIdentity) -> Path:
     """Return the path of the result.
 
     Args:
         output: a file, or a folder ending in ``/``.
         source: the source video; names the result where ``output`` is a folder.
         suffix: container of the result, as a suffix with its dot.
-        scorer: name of the scorer; part of the result's name in a folder.
+        scorer: the scorer; its name, and its style if it has one, are part of the result's name in
+            a folder.
 
     Raises:
         OutputRefused: it would replace the source, a folder lies at its place, or its folder
@@ -47,7 +51,7 @@ def resolve_output(output: str, source: Path, suffix: str, scorer: str) -> Path:
     """
     path = Path(output)
     if output_suffix(output) == "":
-        path = path / _result_name(source.stem, scorer, suffix)
+        path = path / _result_name(source.stem, _look(scorer), suffix)
     if not is_text(path.absolute()):
         raise OutputRefused(f"the path {str(path)!r} is not UTF-8; name another output.")
     if path.is_dir():
@@ -56,6 +60,18 @@ def resolve_output(output: str, source: Path, suffix: str, scorer: str) -> Path:
         raise OutputRefused(f"the output {output!r} is the source itself; name another output.")
     _check_writable(path.absolute().parent)
     return path.absolute()
+
+
+def possible_outputs(output: str, source: Path, scorer: ScorerIdentity) -> list[Path]:
+    """Return the paths that ``resolve_output`` can give before the container is known.
+
+    Raises:
+        OutputRefused: empty, or the suffix names no container that can be written.
+    """
+    if output_suffix(output):
+        return [Path(output)]
+    look = _look(scorer)
+    return [Path(output) / _result_name(source.stem, look, suffix) for suffix in CONTAINERS]
 
 
 def _check_writable(folder: Path) -> None:
@@ -68,7 +84,14 @@ def _check_writable(folder: Path) -> None:
         )
 
 
-def _result_name(stem: str, scorer: str, suffix: str) -> str:
-    tail = f".{scorer}{suffix}"
+def _look(scorer: ScorerIdentity) -> str:
+    """Name a scorer and its style, so that two styles of one video lie beside each other."""
+    label = scorer.params.get("style") or scorer.params.get("image")
+    style = re.sub(r"[^\w-]+", "-", str(label or "")).strip("-")
+    return f"{scorer.name}-{style[:_MAX_STYLE_LETTERS]}" if style else scorer.name
+
+
+def _result_name(stem: str, look: str, suffix: str) -> str:
+    tail = f".{look}{suffix}"
     room = _MAX_NAME_BYTES - len(tail.encode())
     return stem.encode()[:room].decode(errors="ignore") + tail

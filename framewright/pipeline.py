@@ -89,19 +89,21 @@ def overlap(
     source: Iterable[T],
     step: Callable[[T], Iterable[U]],
     sink: Callable[[Iterator[U]], None],
-    capacity: int,
+    inbox_items: int,
+    outbox_items: int,
 ) -> None:
     """Pass every item of ``source`` through ``step`` to ``sink``, in order, overlapped.
 
     ``source`` is consumed in one new thread and ``sink`` runs in another; ``step`` runs in the
-    caller's. At most ``capacity`` items wait on each side, so that memory stays bounded.
+    caller's. At most ``inbox_items`` items wait for ``step`` and ``outbox_items`` of its results
+    for ``sink``, both 1 or more, so that memory stays bounded.
 
     Raises:
         Exception: the first one that any of the three raised; the others are stopped.
     """
     guard = _Guard()
-    inbox: _Channel[T] = _Channel(capacity, guard.stop)
-    outbox: _Channel[U] = _Channel(capacity, guard.stop)
+    inbox: _Channel[T] = _Channel(inbox_items, guard.stop)
+    outbox: _Channel[U] = _Channel(outbox_items, guard.stop)
     threads = [
         guard.start("decode", lambda: inbox.fill(source)),
         guard.start("encode", lambda: _drain(outbox, sink)),

@@ -106,7 +106,7 @@ def split(
             video=parts.video,
             pts=TickRuns.pack(parts.pts),
             last_duration_ticks=parts.last_duration_ticks,
-            synthetic_pts=parts.synthetic_pts,
+            counted=parts.counted,
             bundles=tuple(parts.bundles),
             units=tuple(cut_units(parts.bundles, frames_per_unit(video.frame_rate, seconds))),
             scorer=scorer,
@@ -206,7 +206,11 @@ def job_key(
 def _load(address: str, job_key: str) -> Manifest:
     manifest = _stored(open_store(address), job_key)
     if manifest is None:
-        raise ManifestError(f"the store {address!r} has no job {job_key[:12]}.")
+        raise ManifestError(
+            f"the store {address!r} has no job {job_key[:12]}; run the job again, it is split "
+            "anew, and check that every machine sees the same store.",
+            report=False,
+        )
     return manifest
 
 

@@ -18,6 +18,7 @@ def build_report(
     units: Sequence[ScoredUnit],
     stitched: Stitched,
     stages: Mapping[str, float],
+    started_at: float = 0.0,
 ) -> RunReport:
     """Gather what a run did.
 
@@ -26,6 +27,8 @@ def build_report(
         units: records of all units, in order.
         stitched: the finished video.
         stages: wall seconds of ``split``, ``upload``, ``score``, ``stitch`` and ``total``.
+        started_at: when the run began, in seconds since the epoch; 0 where its units were scored
+            on machines with clocks of their own.
     """
     return RunReport(
         job_key=manifest.job_key,
@@ -40,6 +43,7 @@ def build_report(
         duration_seconds=stitched.duration_seconds,
         scorer=manifest.scorer,
         units=tuple(units),
+        started_at=started_at,
         stages={name: round(seconds, 3) for name, seconds in stages.items()},
         streams=stitched.streams,
         warnings=stitched.warnings,
@@ -67,8 +71,9 @@ def report_markdown(
 
 
 def _describe(report: RunReport) -> str:
-    style = report.scorer.params.get("style", "")
-    return f"{report.scorer.name} ({style})" if style else report.scorer.name
+    params = report.scorer.params
+    look = params.get("style") or params.get("image")
+    return f"{report.scorer.name} ({_one_line(str(look))})" if look else report.scorer.name
 
 
 def _summary(report: RunReport, link: str) -> str:

@@ -1,4 +1,4 @@
-"""Run a whole job on this machine: one scoring process per core, no orchestrator."""
+"""Run a whole job on this machine: a scoring process per GPU or core, no orchestrator."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ import signal
 import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 
-from framewright.errors import WorkerLost
+from framewright.errors import FramewrightError, ScorerFailed, WorkerLost
+from framewright.gpus import visible_gpus
 from framewright.outputs import output_suffix, resolve_output
 from framewright.plan import split, upload
 from framewright.report import build_report
@@ -37,6 +40,8 @@ __all__ = ["run"]
 
 logger = logging.getLogger(__name__)
 
+_LOG_FORMAT = "%(levelname)s %(name)s[%(process)d]: %(message)s"
+"""How the log lines of scoring processes look."""
 _MAX_DEAD_POOLS = 3
 _REPORT_SECONDS = 0.2
 _STOP_SECONDS = 10
@@ -62,17 +67,18 @@ def run(
         output: a file, whose suffix decides the container, or a folder ending in ``/``.
         scorer: what to score with.
         unit_seconds: length of video per unit, in seconds; from the settings if None.
-        workers: scoring processes; one per core, or per GPU, if 0.
+        workers: scoring processes; one per GPU, or per core where there is none, if 0.
         settings: knobs; those of the process if None.
         progress: told about frames done.
 
     Raises:
         InputError: the user must change something; no output was written.
+        ScorerFailed: the scorer raised an error of its own.
         WorkerLost: scoring processes died again and again.
     """
     settings = settings or get_settings()
     store = open_store(settings.work_store)
-    clock = _Clock()
+    clock, started_at = _Clock(), time.time()
     suffix = output_suffix(output)
     with tempfile.TemporaryDirectory(
         prefix="framewright-", dir=settings.scratch_folder or None
@@ -88,14 +94,15 @@ def run(
                 settings=settings,
                 progress=progress,
             )
-        target = resolve_output(output, source, parts.suffix, scorer.name)
+        target = resolve_output(output, source, parts.suffix, scorer)
         with clock("upload"):
             manifest = upload(parts, store, progress)
+    workers = workers or settings.worker_count(len(visible_gpus()))
     with clock("score"):
-        units = _score_all(store, manifest, workers or settings.worker_count(), settings, progress)
+        units = _score_all(store, manifest, workers, settings, progress)
     with clock("stitch"):
         stitched = stitch(store, manifest, source, target, settings=settings, progress=progress)
-    return build_report(manifest, units, stitched, clock.stages())
+    return build_report(manifest, units, stitched, clock.stages(), started_at)
 
 
 class _Clock:
@@ -177,8 +184,14 @@ def _score_in_pool(
     counter: _FrameCounter,
 ) -> None:
     others = set(multiprocessing.active_children())
+    shared = _Shared(
+        frames=counter.running,
+        processes=_SPAWN.Value("q", 0),
+        gpus=visible_gpus(),
+        log_level=logger.getEffectiveLevel(),
+    )
     with ProcessPoolExecutor(
-        workers, mp_context=_SPAWN, initializer=_share_counter, initargs=(counter.running,)
+        workers, mp_context=_SPAWN, initializer=_begin_process, initargs=(shared,)
     ) as pool:
         pending: set[Future[ScoredUnit]] = {
             pool.submit(_score_one, settings, manifest.job_key, index) for index in todo
@@ -197,15 +210,35 @@ def _score_in_pool(
             raise
 
 
+@dataclass(frozen=True)
+class _Shared:
+    """What every scoring process is told when it begins."""
+
+    frames: Synchronized[int]
+    """Frames that all processes have scored."""
+    processes: Synchronized[int]
+    """How many processes have begun."""
+    gpus: tuple[str, ...]
+    """The GPUs to share out, as CUDA_VISIBLE_DEVICES names them."""
+    log_level: int
+
+
 _frames_done: Synchronized[int] | None = None
 """In a scoring process: frames that all processes have scored."""
 _stopping = False
 """In a scoring process: whether it was told to stop."""
 
 
-def _share_counter(counter: Synchronized[int]) -> None:
+def _begin_process(shared: _Shared) -> None:
+    """Set up a scoring process, before torch is loaded in it."""
     global _frames_done
-    _frames_done = counter
+    _frames_done = shared.frames
+    logging.basicConfig(level=shared.log_level, format=_LOG_FORMAT)
+    if shared.gpus:
+        with shared.processes.get_lock():
+            number = shared.processes.value
+            shared.processes.value += 1
+        os.environ["CUDA_VISIBLE_DEVICES"] = shared.gpus[number % len(shared.gpus)]
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops its processes itself
     signal.signal(signal.SIGTERM, _stop)
     threading.Thread(target=_follow_parent, daemon=True).start()
@@ -239,4 +272,17 @@ def _score_one(settings: Settings, job_key: str, index: int) -> ScoredUnit:
     if _stopping:
         raise SystemExit(1)
     store = open_store(settings.work_store)
-    return score_unit(store, job_key, index, settings=settings, progress=_count_frame)
+    try:
+        return score_unit(store, job_key, index, settings=settings, progress=_count_frame)
+    except FramewrightError:
+        raise
+    except Exception as error:
+        from framewright.model import blamed_scorer  # loads torch, which only workers need
+
+        if not (scorer := blamed_scorer(error)):
+            raise
+        # Only an error of ours is sure to survive the way to the other process.
+        raise ScorerFailed(
+            f"scorer {scorer} raised {type(error).__name__}: {error}, in unit {index}.",
+            "".join(traceback.format_exception(error)),
+        ) from error

@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -17,10 +18,10 @@ from typing import TYPE_CHECKING, BinaryIO
 from pydantic import ValidationError
 
 from framewright.errors import (
-    EngineBug,
     EnvironmentMismatch,
     FrameCountError,
     ManifestError,
+    ScorerFailed,
     SourceRefused,
 )
 from framewright.media.color import FrameToRgb, Pixels, RgbToFrame
@@ -39,6 +40,9 @@ __all__ = ["finished_units", "score_unit", "scored_unit"]
 
 logger = logging.getLogger(__name__)
 
+_ONE_AT_A_TIME = threading.Lock()
+"""A process has one model, for use by one unit at a time, however many threads a worker has."""
+
 
 def score_unit(
     store: Store,
@@ -50,7 +54,11 @@ def score_unit(
 ) -> ScoredUnit:
     """Score a unit and publish its clip, then its record; do nothing where that is done already.
 
+    Safe to call from several threads: they take turns, because they share one model.
+
     Raises:
+        EnvironmentMismatch: this process has another encoder or scorer than the job was planned
+            with.
         SourceRefused: the source is damaged within this unit.
         OutOfMemory: not even one frame fits into the device's memory.
         StoreUnavailable: the store did not answer.
@@ -59,22 +67,28 @@ def score_unit(
     manifest = load_manifest(store, job_key)
     if (done := scored_unit(store, manifest, index)) is not None:
         return done
-    if encoder_build() != manifest.encoder.build:
-        raise EnvironmentMismatch(
-            f"this worker encodes with {encoder_build()}, the job was planned with "
-            f"{manifest.encoder.build}: install the same release of PyAV everywhere."
-        )
-    model = _loaded_scorer(manifest.scorer.model_dump_json(), settings)
-    unit = manifest.units[index]
+    with _ONE_AT_A_TIME:
+        return _score_and_publish(store, manifest, index, settings, progress)
+
+
+def _score_and_publish(
+    store: Store,
+    manifest: Manifest,
+    index: int,
+    settings: Settings,
+    progress: ProgressCallback | None,
+) -> ScoredUnit:
+    unit, model = manifest.units[index], _model_for(manifest, settings)
     with tempfile.TemporaryDirectory(
         prefix="framewright-", dir=settings.scratch_folder or None
     ) as folder:
         clip = Path(folder) / "unit.mp4"
+        started_at = time.time()
         started, before = time.perf_counter(), model.model_seconds
         run = _score_into(clip, store, manifest, unit, model, settings, progress)
         seconds = time.perf_counter() - started
         record = ScoredUnit(
-            job_key=job_key,
+            job_key=manifest.job_key,
             index=index,
             start=unit.start,
             stop=unit.stop,
@@ -84,6 +98,7 @@ def score_unit(
             reorder_frames=run.reorder_frames,
             video_sha256=_sha256(clip),
             size_bytes=clip.stat().st_size,
+            started_at=started_at,
             seconds=seconds,
             setup_seconds=model.setup_seconds,
             model_seconds=model.model_seconds - before,
@@ -91,7 +106,7 @@ def score_unit(
             device=str(model.device),
             worker=f"{socket.gethostname()}:{os.getpid()}",
         )
-        store.put(manifest.unit_video_key(index), clip)
+        store.put(manifest.unit_video_key(index, record.video_sha256), clip)
     store.put(manifest.unit_record_key(index), record.model_dump_json().encode())
     model.setup_seconds = 0.0
     logger.info(
@@ -113,7 +128,7 @@ def scored_unit(store: Store, manifest: Manifest, index: int) -> ScoredUnit | No
         record = ScoredUnit.model_validate_json(store.read(manifest.unit_record_key(index)))
     except (KeyError, ValidationError):
         return None
-    clip = store.stat(manifest.unit_video_key(index))
+    clip = store.stat(manifest.unit_video_key(index, record.video_sha256))
     whole = (
         clip is not None
         and clip.size_bytes == record.size_bytes
@@ -130,6 +145,18 @@ def finished_units(store: Store, manifest: Manifest) -> set[int]:
         for unit in manifest.units
         if scored_unit(store, manifest, unit.index) is not None
     }
+
+
+def _model_for(manifest: Manifest, settings: Settings) -> LoadedScorer:
+    """Return the job's model, loaded and ready for its frames."""
+    if encoder_build() != manifest.encoder.build:
+        raise EnvironmentMismatch(
+            f"this worker encodes with {encoder_build()}, the job was planned with "
+            f"{manifest.encoder.build}: install the same release of PyAV everywhere."
+        )
+    model = _loaded_scorer(manifest.scorer.model_dump_json(), settings)
+    model.prepare(manifest.video.width, manifest.video.height, manifest.video.rotation)
+    return model
 
 
 @lru_cache(maxsize=1)
@@ -168,7 +195,8 @@ def _score_into(
         except SourceRefused as error:
             where = _place(manifest, unit)
             raise SourceRefused(error.reason, f"{where}: {error.message}") from error
-    seconds = float((missing.pts if missing else 0) * manifest.video.time_base)
+    frame = start + (missing.delivered if missing else 0)
+    seconds = float(manifest.pts.unpack()[frame] * manifest.video.time_base)
     raise SourceRefused(
         "damaged",
         f"{_place(manifest, unit)}: the frame at {seconds:.3f} s cannot be decoded; repair or "
@@ -191,7 +219,8 @@ def _open_bundle(store: Store, key: str) -> AbstractContextManager[BinaryIO]:
         return store.open(key)
     except KeyError as error:
         raise ManifestError(
-            f"{key} is gone from the store {store.url!r}; run the job again, it is split anew."
+            f"{key} is gone from the store {store.url!r}; run the job again, it is split anew.",
+            report=False,
         ) from error
 
 
@@ -218,19 +247,22 @@ class _UnitRun:
 
     def __call__(self, bundles: list[BundleSource], clip: Path) -> None:
         """Write the clip; then ``width``, ``height`` and ``reorder_frames`` describe it."""
+        video = self._manifest.video
+        batch = self._model.batch_frames
         overlap(
             self._batches(bundles),
-            lambda batch: self._model(batch, self._manifest.video.rotation, self._deep),
+            lambda batch: self._model(batch, video.rotation, self._deep, video.mirrored),
             lambda pictures: self._encode(pictures, clip),
-            capacity=max(2, self._settings.queue_frames // self._model.batch_frames),
+            inbox_items=max(2, self._settings.queue_frames // batch),
+            outbox_items=max(2 * batch, self._settings.queue_frames),
         )
 
     def _batches(self, bundles: list[BundleSource]) -> Iterator[list[Pixels]]:
         video = self._manifest.video
-        wanted = self._manifest.pts.unpack()[self._start : self._unit.stop]
+        wanted = self._manifest.frame_keys(self._start, self._unit.stop)
         to_rgb = FrameToRgb(video.color)
         batch: list[Pixels] = []
-        for frame in decode_frames(bundles, wanted, synthetic_pts=self._manifest.synthetic_pts):
+        for frame in decode_frames(bundles, wanted, counted=self._manifest.counted):
             if (frame.width, frame.height) != (video.width, video.height):
                 raise SourceRefused(
                     "unsupported",
@@ -254,7 +286,7 @@ class _UnitRun:
                 continue
             size = (picture.shape[2], picture.shape[1])
             if encoder is not None and size != (self.width, self.height):
-                raise EngineBug(
+                raise ScorerFailed(
                     f"the scorer returned pictures of {self.width}x{self.height}, then of "
                     f"{size[0]}x{size[1]} in one unit."
                 )

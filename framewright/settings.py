@@ -5,13 +5,28 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal, get_args
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from framewright.errors import InputError
 
-__all__ = ["Settings", "get_settings"]
+__all__ = ["EncoderPreset", "Settings", "cpu_cores", "get_settings"]
+
+EncoderPreset = Literal[
+    "ultrafast",
+    "superfast",
+    "veryfast",
+    "faster",
+    "fast",
+    "medium",
+    "slow",
+    "slower",
+    "veryslow",
+    "placebo",
+]
+"""The speed presets of x264, fastest first."""
 
 
 class Settings(BaseSettings):
@@ -58,8 +73,9 @@ class Settings(BaseSettings):
         le=51,
         description="Constant rate factor of the encoder; lower is better and larger.",
     )
-    encoder_preset: str = Field(
-        "veryfast", description="Speed preset of the H.264 encoder.", pattern="^[a-z]+$"
+    encoder_preset: EncoderPreset = Field(
+        "veryfast",
+        description=f"Speed preset of the H.264 encoder: {', '.join(get_args(EncoderPreset))}.",
     )
     encoder_threads: int = Field(
         1, ge=1, le=64, description="Threads of the encoder, per scoring process."
@@ -72,8 +88,14 @@ class Settings(BaseSettings):
     max_frames: int = Field(20_000_000, ge=1, description="Most frames accepted in one source.")
 
     def worker_count(self, gpus: int = 0) -> int:
-        """Scoring processes to start on this machine."""
-        return self.workers or gpus or len(os.sched_getaffinity(0))
+        """Scoring processes to start on this machine, which has so many GPUs; 1 or more."""
+        return self.workers or gpus or cpu_cores()
+
+
+def cpu_cores() -> int:
+    """CPU cores that this process may use; those of the machine where that is not known."""
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux has it, macOS and Windows do not
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 @lru_cache(maxsize=1)

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from framewright.errors import EngineBug, InputError, OutputRefused, VerificationError
+from framewright.errors import InputError, OutputRefused, TransientError
 from framewright.media.containers import container_for
 from framewright.media.mux import Muxed, mux
 from framewright.media.verify import verify_output
 from framewright.score import scored_unit
 from framewright.settings import Settings, get_settings
-from framewright.storage import Store
+from framewright.storage import Store, remove_older
 from framewright.types import (
     Manifest,
     Progress,
@@ -30,6 +30,11 @@ from framewright.types import (
 __all__ = ["Stitched", "stitch"]
 
 logger = logging.getLogger(__name__)
+
+_PARTIAL = ".framewright-"
+"""How the names of files begin that lie beside an output while they are written."""
+_LEFT_BEHIND_SECONDS = 24 * 3600.0
+"""Files of that name and age are what a process that was killed has left."""
 
 
 class Stitched(Record):
@@ -62,8 +67,9 @@ def stitch(
     then.
 
     Raises:
-        EngineBug: units are missing, or the file does not read back as planned.
+        EngineBug: the file does not read back as planned.
         InputError: ``source`` is not the file that was split.
+        TransientError: units are missing or damaged; running the job again scores just those.
         OutputRefused: the folder of ``output`` cannot be written to.
     """
     started = time.perf_counter()
@@ -113,20 +119,45 @@ def stitch(
 
 
 def _check_source(source: Path, manifest: Manifest) -> None:
-    size_bytes = source.stat().st_size
-    if size_bytes != manifest.source.size_bytes:
+    """Refuse another file than the one that was split, by its size and then by its bytes."""
+    advice = "Leave the source alone until the run is done, then run again."
+    try:
+        size_bytes = source.stat().st_size
+        if size_bytes != manifest.source.size_bytes:
+            raise InputError(
+                f"{source.name!r} is not the file that was split: it has {size_bytes} bytes, then "
+                f"it had {manifest.source.size_bytes}. {advice}"
+            )
+        digest = _sha256(source)
+    except OSError as error:
         raise InputError(
-            f"{source.name!r} is not the file that was split: it has {size_bytes} bytes, then it "
-            f"had {manifest.source.size_bytes}. Leave the source alone until the run is done."
+            f"{str(source)!r} cannot be read any more ({error.strerror}); its sound is needed for "
+            f"the result. {advice}"
+        ) from error
+    if digest != manifest.source.sha256:
+        raise InputError(
+            f"{source.name!r} is not the file that was split: its sha256 is {digest[:16]}…, then "
+            f"it was {manifest.source.sha256[:16]}…. {advice}"
         )
 
 
 def _scored_units(store: Store, manifest: Manifest) -> list[ScoredUnit]:
     found = [scored_unit(store, manifest, unit.index) for unit in manifest.units]
-    missing = [str(index) for index, unit in enumerate(found) if unit is None]
+    missing = [index for index, unit in enumerate(found) if unit is None]
     if missing:
-        raise EngineBug(f"units {', '.join(missing[:20])} are not scored yet; score them first.")
+        raise _not_scored(store, manifest, missing)
     return [unit for unit in found if unit is not None]
+
+
+def _not_scored(store: Store, manifest: Manifest, units: list[int]) -> TransientError:
+    """Take back the records of units whose clips cannot be used, and say what to do."""
+    for index in units:
+        store.delete(manifest.unit_record_key(index))
+    names = ", ".join(str(index) for index in units[:20]) + (", …" if len(units) > 20 else "")
+    return TransientError(
+        f"the clips of units {names} are not in the store {store.url!r}, or not as they were "
+        "scored. Run the job again: it scores just these."
+    )
 
 
 class _Clips:
@@ -144,21 +175,22 @@ class _Clips:
     def __call__(self, index: int) -> Path:
         path = self._folder / "clip.mp4"
         if index != self._held:
-            key = self._manifest.unit_video_key(index)
-            self._store.download(key, path)
-            if _sha256(path) != self._units[index].video_sha256:
-                raise VerificationError(
-                    f"the clip of unit {index} is not the one that was scored: delete {key} from "
-                    f"{self._store.url!r} and run again, it is scored anew."
-                )
+            wanted = self._units[index].video_sha256
+            self._held = -1
+            try:
+                self._store.download(self._manifest.unit_video_key(index, wanted), path)
+                whole = _sha256(path) == wanted
+            except KeyError:
+                whole = False
+            if not whole:
+                raise _not_scored(self._store, self._manifest, [index])
             self._held = index
         return path
 
 
 def _verify(path: Path, manifest: Manifest, muxed: Muxed, suffix: str) -> list[StreamOutcome]:
     tick = container_for(suffix).tick
-    planned = [ticks * manifest.video.time_base for ticks in muxed.pts]
-    error = verify_output(path, planned, muxed.audio_sha256, tick)
+    error = verify_output(path, muxed.pts, manifest.video.time_base, muxed.audio_sha256, tick)
     if not error:
         return []
     return [
@@ -176,7 +208,8 @@ def _unpublished(output: Path) -> Iterator[Path]:
     """Give a path beside ``output`` that becomes it on success and vanishes on failure."""
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=".framewright-", dir=output.parent)
+        remove_older(output.parent, f"{_PARTIAL}*", _LEFT_BEHIND_SECONDS)
+        descriptor, name = tempfile.mkstemp(prefix=_PARTIAL, dir=output.parent)
     except OSError as error:
         raise OutputRefused(
             f"cannot write to the folder {str(output.parent)!r}: {error.strerror}; "

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
+from math import inf
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
@@ -74,7 +75,6 @@ class ColorSpec(Record):
     full_range: bool
     range_tag: int
     """0 unspecified, 1 limited, 2 full: what the source says, so that it can be said again."""
-    chroma_location: int = 0
 
 
 class HdrMetadata(Record):
@@ -123,10 +123,14 @@ class VideoInfo(Record):
     sample_aspect_ratio: Ratio
     """0 where unknown."""
     rotation: int
-    """Degrees by which a player turns the picture, as PyAV's ``frame.rotation`` gives it."""
+    """Degrees, counter-clockwise, by which a player turns the picture; after mirroring it left to
+    right, where ``mirrored``."""
     field_order: Literal["progressive", "top", "bottom"]
     """Whether a frame is one picture, or two fields of which this one is shown first."""
     color: ColorSpec
+    mirrored: bool = False
+    display_matrix: tuple[int, ...] = ()
+    """The nine numbers of FFmpeg's display matrix, as the source has them; empty for none."""
     hdr: HdrMetadata | None = None
     others: tuple[OtherStream, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -219,8 +223,9 @@ class Manifest(Record):
     pts: TickRuns
     """Time stamps of all frames, in the video's time base, in presentation order."""
     last_duration_ticks: int
-    synthetic_pts: bool = False
-    """True where the source has no time stamps (elementary streams): they count frames."""
+    counted: bool = False
+    """True where frames are found by counting what the decoder gives, not by their time stamps:
+    those of the source's packets are missing, repeated, or not the times of presentation."""
     bundles: tuple[BundleRef, ...]
     units: tuple[Unit, ...]
     scorer: ScorerIdentity
@@ -236,9 +241,17 @@ class Manifest(Record):
         """Storage prefix of this job."""
         return job_prefix(self.job_key)
 
-    def unit_video_key(self, index: int) -> str:
-        """Storage key of a scored unit's clip."""
-        return f"{self.prefix}units/{index:05d}.mp4"
+    def frame_keys(self, start: int, stop: int) -> list[int]:
+        """By what a decoder finds the frames ``[start, stop)``: time stamps, or their numbers."""
+        return list(range(start, stop)) if self.counted else self.pts.unpack()[start:stop]
+
+    def unit_video_key(self, index: int, video_sha256: str) -> str:
+        """Storage key of a scored unit's clip, named by its content.
+
+        So a record, which holds the hash, always means the clip that was made with it, although
+        two workers may score one unit.
+        """
+        return f"{self.prefix}units/{index:05d}-{video_sha256[:16]}.mp4"
 
     def unit_record_key(self, index: int) -> str:
         """Storage key of the JSON that says a scored unit is whole."""
@@ -265,6 +278,8 @@ class ScoredUnit(Record):
     """By how many places the encoder delayed a frame: sets the decoding times of the output."""
     video_sha256: Sha256
     size_bytes: int
+    started_at: float = 0.0
+    """When scoring began, with the model loaded: seconds since the epoch, by the worker's clock."""
     seconds: float
     """Wall time of the unit on its worker, model loading excluded."""
     setup_seconds: float = 0.0
@@ -303,8 +318,13 @@ class RunReport(Record):
     duration_seconds: float
     scorer: ScorerIdentity
     units: tuple[ScoredUnit, ...]
+    started_at: float = 0.0
+    """When the run began, in seconds since the epoch; 0 where the workers have other clocks."""
     stages: dict[str, float]
-    """Wall seconds of ``split``, ``upload``, ``score``, ``stitch`` and ``total``."""
+    """Wall seconds of ``split``, ``upload``, ``score``, ``stitch`` and ``total``.
+
+    ``score`` includes starting processes and loading the model.
+    """
     streams: tuple[StreamOutcome, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -319,10 +339,26 @@ class RunReport(Record):
         return self.frames_out / max(self.stages["total"], 1e-9)
 
     @property
+    def scoring_seconds(self) -> float:
+        """Wall seconds of the run in which at least one of its units was being scored.
+
+        The length of the union of the units' times, within the run where its beginning is known.
+        Starting processes and loading the model are not scoring.
+        """
+        total = self.stages["total"]
+        start, stop = (self.started_at, self.started_at + total) if self.started_at else (-inf, inf)
+        seconds, covered = 0.0, start
+        for unit in sorted(self.units, key=lambda unit: unit.started_at):
+            if not unit.reused:
+                end = min(unit.started_at + unit.seconds, stop)
+                seconds += max(0.0, end - max(unit.started_at, covered))
+                covered = max(covered, end)
+        return min(seconds, total)
+
+    @property
     def overhead_share(self) -> float:
         """Share of the run's wall time in which no unit was being scored, 0 to 1."""
-        total = max(self.stages["total"], 1e-9)
-        return max(0.0, 1.0 - self.stages.get("score", 0.0) / total)
+        return max(0.0, 1.0 - self.scoring_seconds / max(self.stages["total"], 1e-9))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from framewright.stitch import Stitched
 from framewright.storage import open_store
 from framewright.types import RunReport
 from tasks.logs import engine_logs
+from tasks.policy import RETRIES, RETRY_DELAYS_SECONDS, worth_retrying
 
 __all__ = ["publish_report", "report_key"]
 
@@ -26,7 +27,14 @@ def report_key(flow_run_id: str, name: str) -> str:
     return f"reports/{flow_run_id}/{name}"
 
 
-@task(name="report", task_run_name="report", cache_policy=NO_CACHE)
+@task(
+    name="report",
+    task_run_name="report",
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_DELAYS_SECONDS,
+    retry_condition_fn=worth_retrying,
+    cache_policy=NO_CACHE,
+)
 def publish_report(
     source: Path,
     stitched: Stitched,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from framewright.types import Manifest, ScorerIdentity
 __all__ = [
     "SLOW",
     "Double",
+    "clip_key",
     "frame_bytes",
     "install_scorer",
     "plan_job",
@@ -97,6 +99,12 @@ def plan_job(
         settings=settings,
     )
     return store, upload(parts, store)
+
+
+def clip_key(store: Store, manifest: Manifest, index: int) -> str:
+    """Storage key of the clip that a unit's record names."""
+    record = json.loads(store.read(manifest.unit_record_key(index)))
+    return manifest.unit_video_key(index, record["video_sha256"])
 
 
 def psnr_db(before: Any, after: Any, top: int) -> float:

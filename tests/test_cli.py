@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -70,6 +71,29 @@ class TestScore:
         assert main(["score", str(cfr25.path), f"{out}/sub/", *PLAIN]) == 0
         assert os.listdir(out / "sub") == ["cfr25.identity.mp4"]
         assert "0 of 1 units scored in this run" in capsys.readouterr().out
+
+    def test_verbose_shows_what_scoring_processes_log(
+        self, cfr25: Clip, out: Path, tmp_path: Path
+    ) -> None:
+        command = [COMMAND, "score", str(cfr25.path), f"{out}/x.mp4", *PLAIN, "--workers", "1"]
+        done = subprocess.run(
+            [*command, "--verbose"], capture_output=True, text=True, check=True, cwd=tmp_path
+        )
+        assert re.search(r"^INFO framewright\.score\[\d+\]: unit 0 \[0, 75\)", done.stderr, re.M)
+
+    def test_a_report_that_cannot_be_written_in_the_end_fails_nothing(
+        self,
+        cfr25: Clip,
+        out: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        scored_here(monkeypatch)
+        arguments = ["score", str(cfr25.path), f"{out}/x.mp4", *PLAIN, "--report", "/dev/full"]
+        assert main(arguments) == 0
+        said = capsys.readouterr()
+        assert said.out.splitlines()[-1] == f"output: {out}/x.mp4"
+        assert "warning: the report could not be written to '/dev/full' (No space" in said.err
 
     @pytest.mark.parametrize("name", ["quotes", "dash", "newline", "brackets", "percent"])
     def test_hostile_names(
@@ -259,6 +283,62 @@ class TestRefused:
         assert said in refused(capsys, "score", cfr25.path, target, *arguments)
         assert self.unchanged(target)
 
+    @pytest.mark.parametrize("other", ["link", "the same path", "another spelling"])
+    def test_a_report_over_the_source(
+        self, other: str, cfr25: Clip, out: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        source, link = out.parent / "in.mp4", out.parent / "link.json"
+        shutil.copy(cfr25.path, source)
+        link.hardlink_to(source)
+        report = {
+            "link": link,
+            "the same path": source,
+            "another spelling": f"{out}/../in.mp4",
+        }[other]
+        said = refused(capsys, "score", source, out / "x.mp4", *PLAIN, "--report", report)
+        assert "would replace the source; name another file" in said
+        assert source.read_bytes() == cfr25.path.read_bytes()
+        assert os.listdir(out) == []
+
+    def test_a_report_over_the_output(
+        self, cfr25: Clip, target: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        said = refused(capsys, "score", cfr25.path, target, *PLAIN, "--report", target)
+        assert "would replace the output; name another file" in said
+        into = target.parent / "cfr25.identity.mp4"
+        said = refused(capsys, "score", cfr25.path, f"{into.parent}/", *PLAIN, "--report", into)
+        assert "would replace the output; name another file" in said
+        assert self.unchanged(target)
+        assert not Path(get_settings().work_store).exists(), "before anything is done"
+
+    def test_a_report_that_may_not_be_replaced(
+        self,
+        cfr25: Clip,
+        target: Path,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        report = target.parent.parent / "report.json"
+        report.touch()
+        may = os.access
+        monkeypatch.setattr(os, "access", lambda path, mode: path != report and may(path, mode))
+        said = refused(capsys, "score", cfr25.path, target, *PLAIN, "--report", report)
+        assert "name a file that may be written" in said
+        assert self.unchanged(target)
+
+    @pytest.mark.parametrize("options", [("mean=0.5", "covariance=1"), ("mean=0.5",)])
+    def test_values_that_a_scorer_cannot_use(
+        self,
+        options: tuple[str, ...],
+        cfr25: Clip,
+        target: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        given = [part for option in options for part in ("--option", option)]
+        said = refused(capsys, "score", cfr25.path, target, "--scorer", "color", *given)
+        assert "mean" in said
+        assert self.unchanged(target)
+
     @pytest.mark.parametrize("scorer", ["fast", "color"])
     def test_a_style_that_is_not_known(
         self, scorer: str, cfr25: Clip, target: Path, capsys: pytest.CaptureFixture[str]
@@ -378,7 +458,7 @@ class TestFailed:
         monkeypatch.syspath_prepend(str(tmp_path))
         scored_here(monkeypatch)
         said = refused(capsys, "score", cfr25.path, out / "x.mp4", "--scorer", "broken", status=1)
-        assert "unexpected ValueError: upside down" in said
+        assert "scorer 'broken' raised ValueError: upside down, in unit 0." in said
         assert "--verbose" in said
         assert os.listdir(out) == []
 
@@ -413,6 +493,17 @@ class TestOther:
         assert main(["plan", str(cfr25.path), *PLAIN, "--json"]) == 0
         manifest = Manifest.model_validate_json(capsys.readouterr().out)
         assert manifest.frames == 75
+
+    def test_plan_uses_the_scratch_folder(
+        self,
+        cfr25: Clip,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setenv("FRAMEWRIGHT_SCRATCH_FOLDER", str(tmp_path / "nowhere"))
+        get_settings.cache_clear()
+        assert str(tmp_path / "nowhere") in refused(capsys, "plan", cfr25.path, *PLAIN, status=1)
 
     def test_plan_of_nothing(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert "not_found" in refused(capsys, "plan", tmp_path / "nothing.mp4", *PLAIN)

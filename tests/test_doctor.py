@@ -8,7 +8,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+import torch
 
+from framewright import doctor
 from framewright.doctor import Finding, examine
 from framewright.settings import get_settings
 
@@ -56,6 +58,16 @@ def test_a_setting_that_is_not_possible_is_a_finding(monkeypatch: pytest.MonkeyP
     get_settings.cache_clear()
     problems = [f for f in examine() if f.verdict == "problem"]
     assert any("FRAMEWRIGHT_QUALITY_CRF=99" in f.found for f in problems)
+
+
+def test_a_gpu_that_torch_cannot_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scoring would start one process for it, and leave all other cores idle."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(doctor, "gpu_count", lambda: 2)
+    finding = found("GPU")
+    assert finding.verdict == "problem"
+    assert finding.found.startswith("2, but torch ")
+    assert "CUDA_VISIBLE_DEVICES=" in finding.advice
 
 
 @pytest.fixture

@@ -11,9 +11,12 @@ import pytest
 from framewright import errors
 from framewright.errors import (
     EngineBug,
+    EnvironmentMismatch,
     FrameCountError,
     FramewrightError,
     InputError,
+    ManifestError,
+    ScorerFailed,
     SourceRefused,
     TransientError,
 )
@@ -47,6 +50,8 @@ def test_attributes_are_there() -> None:
     lost = FrameCountError(75, 74, "unit 3")
     assert (lost.expected, lost.actual, lost.where) == (75, 74, "unit 3")
     assert str(lost).startswith("unit 3: expected 75 frames, got 74. ")
+    failed = ScorerFailed("scorer 'x' raised", "Traceback: there")
+    assert (failed.message, failed.traceback) == ("scorer 'x' raised", "Traceback: there")
 
 
 def test_every_leaf_has_exactly_one_branch() -> None:
@@ -59,6 +64,18 @@ def test_our_own_faults_ask_for_a_report() -> None:
     for kind in CLASSES:
         asks = "please report it" in str(kind(*ARGUMENTS.get(kind.__name__, ("x",))))
         assert asks == issubclass(kind, EngineBug), kind
+
+
+def test_where_the_message_says_what_to_do_no_report_is_asked_for() -> None:
+    error = ManifestError("a bundle is gone; run the job again.", report=False)
+    for one in (error, pickle.loads(pickle.dumps(error))):  # noqa: S301
+        assert str(one) == "a bundle is gone; run the job again."
+
+
+def test_another_release_on_a_worker_is_for_the_user_to_change() -> None:
+    error = EnvironmentMismatch("install the same release everywhere.")
+    assert isinstance(error, InputError)
+    assert str(error) == "install the same release everywhere."
 
 
 def test_the_tree_in_the_module_text_is_the_tree() -> None:

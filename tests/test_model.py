@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from framewright.errors import EngineBug, EnvironmentMismatch, OutOfMemory
-from framewright.model import LoadedScorer
+from framewright.model import LoadedScorer, blamed_scorer
 from framewright.settings import Settings
 from framewright.types import ScorerIdentity
 from tests.support import Double, register
@@ -126,6 +127,21 @@ def test_any_other_failure_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(kind.seen) == 1
 
 
+def test_what_the_scorer_raises_is_told_from_what_we_raise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def answer(batch: torch.Tensor) -> torch.Tensor:
+        raise ValueError("upside down")
+
+    model, _ = load(monkeypatch, answer, batch_frames=2)
+    with pytest.raises(ValueError, match="upside down") as caught:
+        list(model(frames(1), 0, False))
+    assert blamed_scorer(caught.value) == "'own'"
+    with pytest.raises(ValueError, match="same shape") as ours:
+        list(model([frames(1)[0], frames(1, height=9)[0]], 0, False))
+    assert blamed_scorer(ours.value) == "", "the frames were at fault, not the scorer"
+
+
 @pytest.mark.parametrize(
     ("name", "answer"),
     [
@@ -189,6 +205,27 @@ def test_the_model_sees_frames_upright(
     assert np.array_equal(seen, turned(given[0]))
 
 
+@pytest.mark.parametrize(
+    ("rotation", "shown"),
+    [
+        (0, lambda p: p[:, :, ::-1]),
+        (180, lambda p: p[:, ::-1]),
+        (90, lambda p: np.rot90(p[:, :, ::-1], 1, (1, 2))),
+        (-90, lambda p: np.rot90(p[:, :, ::-1], -1, (1, 2))),
+    ],
+)
+def test_the_model_sees_no_mirror_image(
+    rotation: int,
+    shown: Callable[[np.ndarray], np.ndarray],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model, kind = load(monkeypatch)
+    given = frames(1)
+    assert np.array_equal(next(model(given, rotation, False, True)), given[0])
+    seen = (kind.seen[0][0].numpy() * 255).round().astype(np.uint8)
+    assert np.array_equal(seen, shown(given[0]))
+
+
 def test_an_enlarged_rotated_picture_is_turned_back(monkeypatch: pytest.MonkeyPatch) -> None:
     model, _ = load(monkeypatch, lambda f: f.repeat_interleave(2, 2).repeat_interleave(2, 3))
     given = frames(1)
@@ -203,6 +240,38 @@ def test_time_in_the_model_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     once = model.model_seconds
     list(model(frames(2), 0, False))
     assert 0 < once < model.model_seconds
+
+
+@pytest.mark.parametrize(("rotation", "seen"), [(0, (4, 6)), (180, (4, 6)), (-90, (6, 4))])
+def test_a_scorer_gets_ready_once_for_a_size(
+    rotation: int, seen: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready: list[tuple[int, int]] = []
+
+    class Compiled(Own):
+        def prepare(self, height: int, width: int) -> None:
+            ready.append((height, width))
+            time.sleep(0.02)
+
+    register(monkeypatch, Compiled, "own")
+    model = LoadedScorer(IDENTITY, Settings())
+    before = model.setup_seconds
+    model.prepare(6, 4, rotation)
+    assert model.setup_seconds >= before + 0.02, "loading, not scoring"
+    assert model.model_seconds == 0
+    model.prepare(6, 4, rotation)
+    assert ready == [seen]
+    model.prepare(8, 8, rotation)
+    assert ready == [seen, (8, 8)]
+
+
+def test_no_memory_to_get_ready_is_left_to_scoring(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Large(Own):
+        def prepare(self, height: int, width: int) -> None:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate")
+
+    register(monkeypatch, Large, "own")
+    LoadedScorer(IDENTITY, Settings()).prepare(6, 4, 0)
 
 
 def test_no_gradients_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:

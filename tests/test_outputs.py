@@ -9,6 +9,9 @@ import pytest
 
 from framewright.errors import OutputRefused
 from framewright.outputs import output_suffix, resolve_output
+from framewright.types import ScorerIdentity
+
+FAST = ScorerIdentity(name="fast", version="1", params={"style": "the_scream"})
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".m4v", ".mov", ".mkv", ".webm"])
@@ -38,23 +41,41 @@ def test_a_folder_without_slash_is_refused_with_the_right_spelling(tmp_path: Pat
 
 
 def test_in_a_folder_name_and_container_follow_the_source(tmp_path: Path) -> None:
-    found = resolve_output(f"{tmp_path}/new/", Path("a/clip.one.MOV"), ".mov", "fast")
-    assert found == tmp_path / "new" / "clip.one.fast.mov"
+    found = resolve_output(f"{tmp_path}/new/", Path("a/clip.one.MOV"), ".mov", FAST)
+    assert found == tmp_path / "new" / "clip.one.fast-the_scream.mov"
+
+
+@pytest.mark.parametrize(
+    ("params", "name"),
+    [
+        ({}, "clip.own.mp4"),
+        ({"style": ""}, "clip.own.mp4"),
+        ({"style": "wave"}, "clip.own-wave.mp4"),
+        ({"style": "../a b.jpg"}, "clip.own-a-b-jpg.mp4"),
+        ({"style": 3}, "clip.own-3.mp4"),
+        ({"style": "x" * 300}, f"clip.own-{'x' * 40}.mp4"),
+    ],
+)
+def test_two_styles_of_one_video_lie_beside_each_other(
+    params: dict[str, object], name: str, tmp_path: Path
+) -> None:
+    scorer = ScorerIdentity(name="own", version="1", params=params)
+    assert resolve_output(f"{tmp_path}/", Path("clip.mp4"), ".mp4", scorer).name == name
 
 
 def test_a_file_stays_what_it_was_called(tmp_path: Path) -> None:
-    assert resolve_output(f"{tmp_path}/o.MKV", Path("a.mp4"), ".mp4", "x") == tmp_path / "o.MKV"
+    assert resolve_output(f"{tmp_path}/o.MKV", Path("a.mp4"), ".mp4", FAST) == tmp_path / "o.MKV"
 
 
 def test_a_relative_path_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert resolve_output("out.mp4", Path("a.mp4"), ".mp4", "x") == tmp_path / "out.mp4"
+    assert resolve_output("out.mp4", Path("a.mp4"), ".mp4", FAST) == tmp_path / "out.mp4"
 
 
 @pytest.mark.parametrize("stem", ["a" * 251, "ä" * 125, "日" * 83])
 def test_a_long_name_still_fits(stem: str, tmp_path: Path) -> None:
-    found = resolve_output(f"{tmp_path}/", Path(f"{stem}.mp4"), ".webm", "identity")
-    assert found.name.endswith(".identity.webm")
+    found = resolve_output(f"{tmp_path}/", Path(f"{stem}.mp4"), ".webm", FAST)
+    assert found.name.endswith(".fast-the_scream.webm")
     assert len(os.fsencode(found.name)) <= 255
     found.touch()
 
@@ -71,16 +92,16 @@ def test_the_source_is_never_replaced(alias: str, tmp_path: Path) -> None:
         other.hardlink_to(source)
     named = {"same": source, "dots": tmp_path / "sub/../clip.mp4"}.get(alias, other)
     with pytest.raises(OutputRefused, match="is the source itself"):
-        resolve_output(str(named), source, ".mp4", "fast")
+        resolve_output(str(named), source, ".mp4", FAST)
 
 
 def test_a_folder_at_the_place_of_the_result_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "clip.fast.mp4").mkdir()
+    (tmp_path / "clip.fast-the_scream.mp4").mkdir()
     with pytest.raises(OutputRefused, match="there is a folder at"):
-        resolve_output(f"{tmp_path}/", Path("clip.mp4"), ".mp4", "fast")
+        resolve_output(f"{tmp_path}/", Path("clip.mp4"), ".mp4", FAST)
 
 
 def test_a_place_that_cannot_be_written_to_is_refused_early(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputRefused, match="cannot write to the folder"):
-        resolve_output(f"{tmp_path}/file/deep/out.mp4", Path("clip.mp4"), ".mp4", "fast")
+        resolve_output(f"{tmp_path}/file/deep/out.mp4", Path("clip.mp4"), ".mp4", FAST)

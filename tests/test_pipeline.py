@@ -23,7 +23,7 @@ def threads() -> set[threading.Thread]:
 
 def run(items: Iterator[int], capacity: int = 3) -> list[int]:
     got: list[int] = []
-    overlap(items, lambda item: [item, -item], got.extend, capacity)
+    overlap(items, lambda item: [item, -item], got.extend, capacity, capacity)
     return got
 
 
@@ -35,7 +35,7 @@ def test_order_is_kept(count: int, capacity: int) -> None:
 
 def test_a_step_may_give_nothing() -> None:
     got: list[int] = []
-    overlap(range(10), lambda n: [n] * (n % 2), got.extend, 2)
+    overlap(range(10), lambda n: [n] * (n % 2), got.extend, 2, 2)
     assert got == [1, 3, 5, 7, 9]
 
 
@@ -61,10 +61,43 @@ def test_what_waits_is_bounded() -> None:
             with lock:
                 taken -= 1
 
-    overlap(source(), lambda n: [n], sink, capacity)
+    overlap(source(), lambda n: [n], sink, capacity, capacity)
     # both queues full, and one item in the hands of each of the three
     assert 2 * capacity <= most <= 2 * capacity + 3
     assert taken == 0
+
+
+def test_the_two_sides_have_room_of_their_own() -> None:
+    """Batches wait on one side, the frames of batches on the other."""
+    stepped, full = 0, threading.Event()
+    may_drain = threading.Event()
+
+    def step(batch: int) -> Iterator[int]:
+        nonlocal stepped
+        for _ in range(8):
+            yield batch
+            stepped += 1  # the one before is in the outbox
+            if stepped == 16:
+                full.set()
+
+    def sink(results: Iterator[int]) -> None:
+        assert may_drain.wait(PATIENCE_SECONDS)
+        list(results)
+
+    def watch() -> None:
+        assert full.wait(PATIENCE_SECONDS), "two whole batches fit, though nothing is taken away"
+        threading.Event().wait(0.05)
+        may_drain.set()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        overlap(range(3), step, sink, 2, 16)
+    finally:
+        may_drain.set()
+        watcher.join()
+    assert full.is_set()
+    assert stepped == 24
 
 
 def test_the_three_work_at_the_same_time() -> None:
@@ -87,7 +120,7 @@ def test_the_three_work_at_the_same_time() -> None:
             if number == 2:
                 meeting.wait()
 
-    overlap(source(), step, sink, 2)
+    overlap(source(), step, sink, 2, 2)
     assert not meeting.broken
 
 
@@ -106,7 +139,7 @@ def test_three_different_threads() -> None:
         names["sink"] = threading.current_thread().name
         list(results)
 
-    overlap(source(), step, sink, 2)
+    overlap(source(), step, sink, 2, 2)
     here = threading.current_thread().name
     assert names == {"source": "decode", "step": here, "sink": "encode"}
 
@@ -135,7 +168,7 @@ def test_a_failing_step_stops_all() -> None:
         return [number]
 
     with pytest.raises(Boom, match="step"):
-        overlap(endless(), step, lambda results: [None for _ in results] and None, 2)
+        overlap(endless(), step, lambda results: [None for _ in results] and None, 2, 2)
     assert not threads()
 
 
@@ -146,7 +179,7 @@ def test_a_failing_sink_stops_all() -> None:
                 raise Boom("sink")
 
     with pytest.raises(Boom, match="sink"):
-        overlap(endless(), lambda n: [n], sink, 2)
+        overlap(endless(), lambda n: [n], sink, 2, 2)
     assert not threads()
 
 
@@ -167,7 +200,7 @@ def test_the_first_failure_is_told() -> None:
         return [number]
 
     with pytest.raises(Boom, match="first"):
-        overlap(endless(), step, sink, 2)
+        overlap(endless(), step, sink, 2, 2)
     assert not threads()
 
 
@@ -186,12 +219,14 @@ def test_stopping_by_the_keyboard_stops_all() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        overlap(endless(), step, lambda results: [None for _ in results] and None, 2)
+        overlap(endless(), step, lambda results: [None for _ in results] and None, 2, 2)
     assert not threads()
 
 
 def test_a_sink_that_stops_early_does_not_hang() -> None:
     """It takes two items and returns: nobody drains the rest."""
     with pytest.raises(RuntimeError, match="before the end"):
-        overlap(endless(), lambda n: [n], lambda results: [next(results) for _ in "ab"] and None, 2)
+        overlap(
+            endless(), lambda n: [n], lambda results: [next(results) for _ in "ab"] and None, 2, 2
+        )
     assert not threads()

@@ -45,7 +45,7 @@ def test_the_page_says_it() -> None:
     assert "# 日本 .mp4: identity (wave)" in page
     assert "| frames | 4 in, 4 out |" in page
     assert "| units | 1 scored, 1 taken from an earlier run |" in page
-    assert "| not scoring | 25% of 4.0 s |" in page
+    assert "| not scoring | 50% of 4.0 s |" in page
     assert "| 0 | [0, 10) | 2.00 | 5.0 | 50% | cpu |" in page
     assert "earlier run" in page
     assert "Every stream was carried over unchanged." in page

@@ -6,12 +6,13 @@ import multiprocessing
 import os
 import signal
 import threading
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from framewright import run as run_package
-from framewright.errors import OutputRefused, SourceRefused, WorkerLost
+from framewright.errors import OutputRefused, ScorerFailed, SourceRefused, WorkerLost
 from framewright.run import run
 from framewright.scorers import create
 from framewright.settings import Settings
@@ -81,6 +82,11 @@ def test_a_run_and_the_same_run_again(cfr25: Clip, tmp_path: Path) -> None:
     assert again.units_scored == 0
     assert (out / "again.mp4").read_bytes() == result.read_bytes()
     assert multiprocessing.active_children() == []
+    # Starting a process and loading the model are in the stage, but are not scoring.
+    assert 0 < report.scoring_seconds < report.stages["score"]
+    assert report.overhead_share > 1 - report.stages["score"] / report.stages["total"]
+    assert again.scoring_seconds == 0
+    assert again.overhead_share == 1
 
 
 def test_a_killed_process_is_replaced(
@@ -136,6 +142,82 @@ def test_processes_that_always_die(
         run(cfr25.path, f"{tmp_path}/out.mp4", identity, workers=1)
     assert not (tmp_path / "out.mp4").exists()
     assert multiprocessing.active_children() == []
+
+
+UNPICKLABLE = """
+from framewright.types import ScorerIdentity
+
+class OwnError(Exception):
+    def __init__(self, code, text):
+        super().__init__(f"{text} ({code})")
+
+class Plugin:
+    identity = ScorerIdentity(name="odd", version="1")
+    context_frames = 0
+    def setup(self, device, threads):
+        pass
+    def score(self, frames):
+        raise OwnError(7, "upside down")
+"""
+
+
+def test_an_error_of_a_scorers_own_is_told_as_that(
+    cfr25: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading it back in this process would fail, and look like the death of the other."""
+    install_scorer(tmp_path, "odd", UNPICKLABLE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    identity = create("odd", {}).identity
+    with pytest.raises(
+        ScorerFailed, match=r"scorer 'odd' raised OwnError: upside down \(7\), in unit 0\. This is"
+    ) as caught:
+        run(cfr25.path, f"{tmp_path}/out.mp4", identity, workers=1)
+    assert "plugin_odd.py" in caught.value.traceback
+    assert 'raise OwnError(7, "upside down")' in caught.value.traceback
+    assert not (tmp_path / "out.mp4").exists()
+    assert multiprocessing.active_children() == []
+
+
+def test_every_process_gets_a_gpu_of_its_own() -> None:
+    shared = run_package._Shared(
+        frames=run_package._SPAWN.Value("q", 0),
+        processes=run_package._SPAWN.Value("q", 0),
+        gpus=("1", "GPU-5ebe"),
+        log_level=30,
+    )
+    seen: list[str | None] = []
+    for _ in range(3):
+        with ProcessPoolExecutor(
+            1,
+            mp_context=run_package._SPAWN,
+            initializer=run_package._begin_process,
+            initargs=(shared,),
+        ) as pool:
+            seen.append(pool.submit(os.getenv, "CUDA_VISIBLE_DEVICES").result())
+    assert seen == ["1", "GPU-5ebe", "1"]
+
+
+@pytest.mark.parametrize(("asked", "gpus", "started"), [(0, 2, 2), (1, 2, 1), (3, 2, 3), (0, 0, 5)])
+def test_one_process_per_gpu_or_core(
+    asked: int,
+    gpus: int,
+    started: int,
+    cfr25: Clip,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Enough(Exception):
+        pass
+
+    def score_all(store, manifest, workers, settings, progress):  # type: ignore[no-untyped-def]
+        raise Enough(workers)
+
+    monkeypatch.setattr(run_package, "visible_gpus", lambda: tuple("0123"[:gpus]))
+    monkeypatch.setattr("framewright.settings.cpu_cores", lambda: 5)
+    monkeypatch.setattr(run_package, "_score_all", score_all)
+    with pytest.raises(Enough) as caught:
+        run(cfr25.path, f"{tmp_path}/out.mp4", IDENTITY, workers=asked)
+    assert caught.value.args == (started,)
 
 
 def test_a_damaged_source_gives_no_output(clip_folder: Path, tmp_path: Path) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -19,6 +22,7 @@ from framewright.errors import (
     OutOfMemory,
     SourceRefused,
 )
+from framewright.pipeline import overlap
 from framewright.score import finished_units, score_unit, scored_unit
 from framewright.settings import Settings
 from framewright.storage import Store
@@ -26,7 +30,8 @@ from framewright.types import Manifest, Progress, ScorerIdentity
 from tests.clips.code import read_code
 from tests.clips.expect import luma8, observe
 from tests.clips.make import Clip, make, make_bad
-from tests.support import Double, plan_job, register
+from tests.clips.tool import ffmpeg
+from tests.support import Double, clip_key, plan_job, register
 
 
 @pytest.fixture
@@ -43,7 +48,7 @@ def _fresh_model() -> Iterator[None]:
 
 def clip_of(store: Store, manifest: Manifest, index: int, folder: Path) -> Path:
     path = folder / f"unit{index}.mp4"
-    store.download(manifest.unit_video_key(index), path)
+    store.download(clip_key(store, manifest, index), path)
     return path
 
 
@@ -78,6 +83,53 @@ class TestUnit:
         assert second.setup_seconds == 0
         assert first.worker == second.worker != ""
 
+    def test_threads_of_one_process_take_turns(
+        self, cfr25: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A worker with several threads has one model, which keeps one frame at a time."""
+
+        class OneFrameAtATime(Double):
+            identity = ScorerIdentity(name="single", version="1")
+
+            def score(self, frames: torch.Tensor) -> torch.Tensor:
+                self.frames = frames
+                time.sleep(0.002)  # lets the other thread in, if it may come in
+                return self.frames
+
+        store, manifest = planned_with(OneFrameAtATime, cfr25.path, tmp_path, monkeypatch)
+        with ThreadPoolExecutor(3) as pool:
+            records = list(pool.map(lambda n: score_unit(store, manifest.job_key, n), range(3)))
+        for unit, record in zip(manifest.units, records, strict=True):
+            seen = observe(clip_of(store, manifest, unit.index, tmp_path))
+            assert seen.codes == cfr25.codes[unit.start : unit.stop]
+            assert record.setup_seconds == 0 or unit.index == 0 or records[0].setup_seconds == 0
+        times = sorted((record.started_at, record.seconds) for record in records)
+        for (start, seconds), (following, _) in pairwise(times):
+            assert following >= start + seconds - 0.01, "one after the other"
+
+    def test_says_when_it_began(self, job: tuple[Store, Manifest]) -> None:
+        store, manifest = job
+        before = time.time()
+        record = score_unit(store, manifest.job_key, 0)
+        assert before + record.setup_seconds - 0.01 <= record.started_at, "the model was loaded"
+        assert record.started_at + record.seconds <= time.time() + 0.01
+
+    def test_both_queues_have_room_for_batches(
+        self, job: tuple[Store, Manifest], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store, manifest = job
+        room: list[tuple[int, int]] = []
+
+        def note(source, step, sink, inbox_items, outbox_items):  # type: ignore[no-untyped-def]
+            room.append((inbox_items, outbox_items))
+            overlap(source, step, sink, inbox_items, outbox_items)
+
+        monkeypatch.setattr(score_module, "overlap", note)
+        for unit, batch in enumerate((1, 8, 64)):
+            settings = Settings(batch_frames=batch, queue_frames=16)
+            score_unit(store, manifest.job_key, unit, settings=settings)
+        assert room == [(16, 16), (2, 16), (2, 128)]
+
     def test_one_that_does_not_exist(self, job: tuple[Store, Manifest]) -> None:
         store, manifest = job
         with pytest.raises(IndexError):
@@ -106,7 +158,7 @@ class TestContentAddressing:
     ) -> None:
         store, manifest = job
         score_all(store, manifest)
-        key = manifest.unit_record_key(1) if part == "record" else manifest.unit_video_key(1)
+        key = manifest.unit_record_key(1) if part == "record" else clip_key(store, manifest, 1)
         assert store.delete(key)
         assert finished_units(store, manifest) == {0, 2}
         assert score_all(store, manifest) == [True, False, True]
@@ -115,10 +167,11 @@ class TestContentAddressing:
     def test_a_truncated_clip_is_scored_again(self, job: tuple[Store, Manifest]) -> None:
         store, manifest = job
         score_all(store, manifest)
-        whole = store.read(manifest.unit_video_key(2))
-        store.put(manifest.unit_video_key(2), whole[: len(whole) // 2])
+        key = clip_key(store, manifest, 2)
+        whole = store.read(key)
+        store.put(key, whole[: len(whole) // 2])
         assert score_all(store, manifest) == [True, True, False]
-        assert store.read(manifest.unit_video_key(2)) == whole
+        assert store.read(key) == whole
 
     @pytest.mark.parametrize("data", [b"", b"{", b"{}", b"\xff\xfe", b"null"])
     def test_a_garbage_record_is_scored_again(
@@ -149,11 +202,11 @@ class TestContentAddressing:
         """The second overwrites with the same bytes: encoding is deterministic."""
         store, manifest = job
         first = score_unit(store, manifest.job_key, 0)
-        clip = store.read(manifest.unit_video_key(0))
+        clip = store.read(clip_key(store, manifest, 0))
         store.delete(manifest.unit_record_key(0))
         second = score_unit(store, manifest.job_key, 0)
         assert second.video_sha256 == first.video_sha256
-        assert store.read(manifest.unit_video_key(0)) == clip
+        assert store.read(clip_key(store, manifest, 0)) == clip
 
 
 class Counting(Double):
@@ -196,8 +249,8 @@ class TestScorers:
             score_unit(store, manifest.job_key, unit)
             wanted = manifest.units[unit]
             assert WithContext.seen == list(range(wanted.start - before, wanted.stop))
-            clip = store.read(manifest.unit_video_key(unit))
-            assert clip == plain[0].read(plain[1].unit_video_key(unit)), "the result is the same"
+            clip = store.read(clip_key(store, manifest, unit))
+            assert clip == plain[0].read(clip_key(*plain, unit)), "the result is the same"
 
     def test_context_longer_than_what_came_before(
         self, cfr25: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -330,6 +383,47 @@ class TestScorers:
         assert likeness > 0.99
         assert np.corrcoef(seen.ravel(), upright[::-1, ::-1].ravel())[0, 1] < 0.9
         assert observe(clip_of(store, manifest, 2, tmp_path)).codes == clip.codes[50:]
+
+    @pytest.mark.parametrize(
+        "turn",
+        [
+            ("-display_hflip",),
+            ("-display_vflip",),
+            ("-display_rotation", "90", "-display_hflip"),
+            ("-display_rotation", "270"),
+        ],
+    )
+    def test_the_model_sees_no_mirror_image(
+        self,
+        turn: tuple[str, ...],
+        clip_folder: Path,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """What ffmpeg shows of a mirrored or turned file is what the model must see."""
+
+        class Shown(Double):
+            identity = ScorerIdentity(name="shown", version="1")
+            frame: torch.Tensor
+
+            def score(self, frames: torch.Tensor) -> torch.Tensor:
+                type(self).frame = frames[0].clone()
+                return frames
+
+        path, player = tmp_path / "turned.mp4", tmp_path / "player.nut"
+        plain = make("small", clip_folder)
+        ffmpeg(*turn, "-i", f"file:{plain.path}", "-c", "copy", f"file:{path}")
+        ffmpeg("-i", f"file:{path}", "-c:v", "rawvideo", "-pix_fmt", "yuv444p", f"file:{player}")
+        with av.open(str(player)) as container:
+            upright = [luma8(frame) for frame in container.decode(video=0)][-1]
+        store, manifest = planned_with(Shown, path, tmp_path, monkeypatch)
+        score_unit(store, manifest.job_key, len(manifest.units) - 1)
+        seen = (Shown.frame.numpy() * np.array([0.299, 0.587, 0.114])[:, None, None]).sum(0)
+        assert seen.shape == upright.shape
+        assert np.corrcoef(seen.ravel(), upright.ravel())[0, 1] > 0.99
+        assert np.corrcoef(seen.ravel(), upright[:, ::-1].ravel())[0, 1] < 0.9
+        codes = observe(clip_of(store, manifest, len(manifest.units) - 1, tmp_path)).codes
+        assert codes == plain.codes[manifest.units[-1].start :], "and it is turned back"
 
     def test_ten_bits_stay_ten_bits(
         self, clip_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from framewright.errors import InputError
-from framewright.settings import Settings, get_settings
+from framewright.settings import Settings, cpu_cores, get_settings
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)
@@ -55,6 +56,7 @@ def test_is_set_by_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
         ("QUEUE_FRAMES", "1"),
         ("QUALITY_CRF", "52"),
         ("ENCODER_PRESET", "fast; rm"),
+        ("ENCODER_PRESET", "fst"),
         ("MAX_FRAMES", "many"),
     ],
 )
@@ -67,6 +69,15 @@ def test_a_wrong_value_is_the_users_to_change(
         get_settings()
 
 
+def test_a_preset_that_is_not_x264s_is_refused_with_the_list(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FRAMEWRIGHT_ENCODER_PRESET", "fst")
+    get_settings.cache_clear()
+    with pytest.raises(InputError, match=r"ENCODER_PRESET=fst: .*'ultrafast', .* or 'placebo'"):
+        get_settings()
+
+
 def test_cannot_be_changed_afterwards() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         get_settings().workers = 3  # type: ignore[misc]
@@ -75,4 +86,14 @@ def test_cannot_be_changed_afterwards() -> None:
 def test_workers_are_asked_for_or_found() -> None:
     assert Settings(workers=3).worker_count(gpus=2) == 3
     assert Settings().worker_count(gpus=2) == 2
-    assert Settings().worker_count() >= 1
+    assert Settings().worker_count() == cpu_cores() >= 1
+
+
+def test_a_system_that_does_not_tell_which_cores_may_be_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    assert Settings().worker_count() == 6
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert Settings().worker_count() == 1

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
+import time
 from pathlib import Path
 
 import pytest
 
 from framewright.errors import (
-    EngineBug,
     FrameCountError,
     InputError,
     OutputRefused,
+    TransientError,
     VerificationError,
 )
 from framewright.media.encode import UnitEncoder
@@ -23,7 +24,7 @@ from framewright.storage import Store
 from framewright.types import Manifest, Progress
 from tests.clips.expect import observe
 from tests.clips.make import Clip, make
-from tests.support import Double, frame_bytes, plan_job, register
+from tests.support import Double, clip_key, frame_bytes, plan_job, register
 
 Job = tuple[Store, Manifest]
 
@@ -42,7 +43,7 @@ def replace_clip(job: Job, index: int, data: bytes, **changes: object) -> None:
     record = score_unit(store, manifest.job_key, index)
     digest = hashlib.sha256(data).hexdigest()
     update = {"size_bytes": len(data), "video_sha256": digest, "reused": False, **changes}
-    store.put(manifest.unit_video_key(index), data)
+    store.put(manifest.unit_video_key(index, digest), data)
     record = record.model_copy(update=update)
     store.put(manifest.unit_record_key(index), record.model_dump_json().encode())
 
@@ -75,9 +76,23 @@ def test_the_units_packets_are_copied_bit_by_bit(job: Job, cfr25: Clip, tmp_path
     stitch(store, manifest, cfr25.path, out)
     parts: list[bytes] = []
     for unit in manifest.units:
-        store.download(manifest.unit_video_key(unit.index), tmp_path / "unit.mp4")
+        store.download(clip_key(store, manifest, unit.index), tmp_path / "unit.mp4")
         parts += frame_bytes(tmp_path / "unit.mp4")
     assert frame_bytes(out) == parts
+
+
+def test_what_killed_runs_left_is_removed_after_a_day(
+    job: Job, cfr25: Clip, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    day_old = time.time() - 25 * 3600
+    for name, when in ((".framewright-old", day_old), (".framewright-new", None), ("o", day_old)):
+        (folder / name).write_bytes(b"half")
+        if when:
+            os.utime(folder / name, (when, when))
+    stitch(*job, cfr25.path, folder / "out.mp4")
+    assert sorted(os.listdir(folder)) == [".framewright-new", "o", "out.mp4"]
 
 
 def test_decoding_times_grow_and_precede(job: Job, cfr25: Clip, tmp_path: Path) -> None:
@@ -223,10 +238,13 @@ class TestRefusals:
     def test_units_that_are_missing(self, job: Job, cfr25: Clip, out: Path) -> None:
         store, manifest = job
         store.delete(manifest.unit_record_key(0))
-        store.delete(manifest.unit_video_key(2))
-        with pytest.raises(EngineBug, match="units 0, 2 are not scored yet"):
+        store.delete(clip_key(store, manifest, 2))
+        with pytest.raises(TransientError, match=r"units 0, 2 are not in the store .*Run the job"):
             stitch(store, manifest, cfr25.path, out)
         self.assert_untouched(out)
+        again = [score_unit(store, manifest.job_key, unit.index) for unit in manifest.units]
+        assert [record.reused for record in again] == [False, True, False]
+        assert stitch(store, manifest, cfr25.path, out).frames == 75
 
     def test_a_clip_with_a_frame_less(
         self, job: Job, cfr25: Clip, out: Path, tmp_path: Path
@@ -250,13 +268,57 @@ class TestRefusals:
     def test_a_clip_whose_bytes_were_changed(self, job: Job, cfr25: Clip, out: Path) -> None:
         """Same size, same record: only its hash tells."""
         store, manifest = job
-        data = bytearray(store.read(manifest.unit_video_key(1)))
+        key = clip_key(store, manifest, 1)
+        data = bytearray(store.read(key))
         data[len(data) // 2] ^= 0xFF
-        store.put(manifest.unit_video_key(1), bytes(data))
-        with pytest.raises(
-            VerificationError, match=r"clip of unit 1 is not the one that was scored: delete jobs/"
-        ):
+        store.put(key, bytes(data))
+        with pytest.raises(TransientError, match=r"clips of units 1 are not .*Run the job again"):
             stitch(store, manifest, cfr25.path, out)
+        self.assert_untouched(out)
+        again = [score_unit(store, manifest.job_key, unit.index) for unit in manifest.units]
+        assert [record.reused for record in again] == [True, False, True]
+        assert stitch(store, manifest, cfr25.path, out).frames == 75
+
+    def test_a_clip_that_vanishes_while_it_is_stitched(
+        self, job: Job, cfr25: Clip, out: Path
+    ) -> None:
+        store, manifest = job
+
+        def delete_last(progress: Progress) -> None:
+            if progress.done == 25:
+                store.delete(clip_key(store, manifest, 2))
+
+        with pytest.raises(TransientError, match="clips of units 2 are not"):
+            stitch(store, manifest, cfr25.path, out, progress=delete_last)
+        self.assert_untouched(out)
+        assert store.stat(manifest.unit_record_key(2)) is None
+
+    def test_a_competing_writers_clip_changes_nothing(
+        self, job: Job, cfr25: Clip, out: Path, tmp_path: Path
+    ) -> None:
+        """Two workers score a unit, differently: whichever record stays, its clip is there."""
+        store, manifest = job
+        replace_clip(job, 1, shorter_clip(job, tmp_path, frames=25))
+        record = store.read(manifest.unit_record_key(1))
+        store.delete(manifest.unit_record_key(1))
+        score_unit(store, manifest.job_key, 1)
+        store.put(manifest.unit_record_key(1), record)
+        assert stitch(store, manifest, cfr25.path, out).frames == 75
+
+    def test_another_file_of_the_same_size(
+        self, job: Job, cfr25: Clip, out: Path, tmp_path: Path
+    ) -> None:
+        data = bytearray(cfr25.path.read_bytes())
+        data[-1] ^= 1
+        other = tmp_path / "other.mp4"
+        other.write_bytes(data)
+        with pytest.raises(InputError, match=r"'other\.mp4' is not the file .* its sha256 is"):
+            stitch(*job, other, out)
+        self.assert_untouched(out)
+
+    def test_a_source_that_is_gone(self, job: Job, out: Path, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match=r"gone\.mp4' cannot be read any more"):
+            stitch(*job, tmp_path / "gone.mp4", out)
         self.assert_untouched(out)
 
     def test_a_source_that_has_changed_since(self, job: Job, clip_folder: Path, out: Path) -> None:

@@ -56,7 +56,9 @@ MANIFEST = Manifest(
 )
 
 
-def unit_record(index: int, *, seconds: float = 2.0, reused: bool = False) -> ScoredUnit:
+def unit_record(
+    index: int, *, seconds: float = 2.0, started_at: float = 0.0, reused: bool = False
+) -> ScoredUnit:
     return ScoredUnit(
         job_key="a" * 64,
         index=index,
@@ -68,6 +70,7 @@ def unit_record(index: int, *, seconds: float = 2.0, reused: bool = False) -> Sc
         reorder_frames=2,
         video_sha256="d" * 64,
         size_bytes=100,
+        started_at=started_at,
         seconds=seconds,
         model_seconds=1.0,
         batch_frames=1,
@@ -107,7 +110,8 @@ def test_ratios_stay_exact_in_json() -> None:
 def test_keys_follow_from_content_and_job() -> None:
     assert MANIFEST.bundles[0].key == f"bundles/cc/{'c' * 64}.pkts"
     assert MANIFEST.prefix == f"jobs/{'a' * 64}/"
-    assert MANIFEST.unit_video_key(1) == f"jobs/{'a' * 64}/units/00001.mp4"
+    key = MANIFEST.unit_video_key(1, "0123456789abcdef" * 4)
+    assert key == f"jobs/{'a' * 64}/units/00001-0123456789abcdef.mp4"
     assert MANIFEST.unit_record_key(12345) == f"jobs/{'a' * 64}/units/12345.json"
 
 
@@ -174,14 +178,41 @@ def test_report_tells_scored_from_reused() -> None:
     assert told.frames_per_second == 5.0
 
 
+BEGAN = 1_000_000_000.0
+
+
 @pytest.mark.parametrize(
-    ("stages", "share"),
+    ("units", "scoring"),
     [
-        ({"score": 3.0, "total": 4.0}, 0.25),
-        ({"total": 4.0}, 1.0),
-        ({"score": 5.0, "total": 4.0}, 0.0),
-        ({"score": 0.0, "total": 0.0}, 1.0),
+        ([], 0.0),
+        ([(1.0, 2.0)], 2.0),
+        ([(1.0, 2.0), (1.0, 2.0)], 2.0),
+        ([(2.0, 1.5), (1.0, 2.0)], 2.5),
+        ([(1.0, 4.0), (2.0, 1.0), (4.5, 1.5)], 5.0),
+        ([(1.0, 1.0), (5.0, 2.0)], 3.0),
+        ([(-3.0, 5.0), (9.0, 5.0)], 3.0),
+        ([(0.0, 10.0)], 10.0),
     ],
+    ids=["none", "one", "together", "overlapping", "within", "apart", "beyond the run", "all"],
 )
-def test_overhead_is_what_is_not_scoring(stages: dict[str, float], share: float) -> None:
-    assert report(stages).overhead_share == pytest.approx(share)
+def test_overhead_is_the_time_in_which_no_unit_is_scored(
+    units: list[tuple[float, float]], scoring: float
+) -> None:
+    records = [
+        unit_record(index, started_at=BEGAN + start, seconds=seconds)
+        for index, (start, seconds) in enumerate(units)
+    ]
+    earlier = unit_record(len(units), started_at=BEGAN + 7, seconds=2.0, reused=True)
+    told = report({"score": 9.0, "total": 10.0}, *records, earlier)
+    told = told.model_copy(update={"started_at": BEGAN})
+    assert told.scoring_seconds == pytest.approx(scoring)
+    assert told.overhead_share == pytest.approx(1 - scoring / 10)
+
+
+def test_overhead_where_the_workers_have_other_clocks() -> None:
+    """Nothing is cut off by a clock that is wrong, and no share is below 0."""
+    fast = unit_record(0, started_at=BEGAN + 3600, seconds=3.0)
+    assert report({"total": 4.0}, fast).overhead_share == pytest.approx(0.25)
+    slow = unit_record(1, started_at=BEGAN, seconds=3.0)
+    assert report({"total": 4.0}, fast, slow).overhead_share == 0.0
+    assert report({"total": 0.0}).overhead_share == 1.0

@@ -35,4 +35,5 @@ STAGES = (
     Stage(steps=1200, size=128, batch=4, rate=(2e-3, 2e-3), steady=6.0),
     Stage(steps=700, size=192, batch=2, rate=(2e-3, 1e-3), content=1.5, steady=20.0),
     Stage(steps=550, size=256, batch=2, rate=(1e-3, 2e-5), content=1.5, steady=100.0, hatch=1000.0),
+    Stage(steps=900, size=256, batch=2, rate=(8e-4, 1e-5), content=1.5, steady=100.0, hatch=1000.0),
 )

@@ -4,7 +4,8 @@ Layout, little-endian::
 
     8 bytes   magic "FWPKTS1\\n"
     u32       length of the header, then the header as JSON (``StreamHeader``)
-    records   u32 size, i64 pts, i64 dts, u8 flags, then ``size`` bytes of payload
+    records   u32 size, i64 pts, i64 dts, u8 flags, then ``size`` bytes of payload, then, where the
+              flags say so, a palette of 256 u32
     u32       0xFFFFFFFF, then u32 number of records: the bundle is whole
 
 It is written and read front to back in constant memory. No container is involved, so no time base
@@ -36,7 +37,9 @@ _MAX_HEADER_BYTES = 16 << 20
 _MAX_PACKET_BYTES = 1 << 30
 _READ_BYTES = 1 << 20
 
-_KEY, _DISCARD, _TAIL = 1, 2, 4
+_PALETTE_BYTES = 1024
+
+_KEY, _DISCARD, _TAIL, _PALETTE = 1, 2, 4, 8
 
 
 class StreamHeader(BaseModel):
@@ -50,6 +53,8 @@ class StreamHeader(BaseModel):
     height: int = Field(gt=0)
     pixel_format: str
     extradata_base64: str
+    bits_per_coded_sample: int = 0
+    """As the container states it; some decoders choose their pixel format by it. 0 for unknown."""
 
     @field_validator("extradata_base64")
     @classmethod
@@ -75,6 +80,8 @@ class PacketRecord:
     """Fed to the decoder but never shown (edit lists)."""
     tail: bool = False
     """Belongs to the next bundle; here only so that leading pictures can be decoded."""
+    palette: bytes = b""
+    """Colours that the decoder is to use from here on, 256 times 4 bytes; empty for no change."""
 
 
 class BundleWriter:
@@ -96,11 +103,17 @@ class BundleWriter:
 
     def add(self, packet: PacketRecord) -> None:
         """Append a packet."""
+        if len(packet.palette) not in (0, _PALETTE_BYTES):
+            raise ValueError(
+                f"a palette of {len(packet.palette)} bytes; allowed are 0 and {_PALETTE_BYTES}."
+            )
         flags = _KEY * packet.key | _DISCARD * packet.discard | _TAIL * packet.tail
+        flags |= _PALETTE * bool(packet.palette)
         pts = _NO_TIME if packet.pts is None else packet.pts
         dts = _NO_TIME if packet.dts is None else packet.dts
         self._write(_RECORD.pack(len(packet.payload), pts, dts, flags))
         self._write(packet.payload)
+        self._write(packet.palette)
         self._count += 1
 
     def close(self) -> str:
@@ -167,6 +180,7 @@ class BundleReader:
                 key=bool(flags & _KEY),
                 discard=bool(flags & _DISCARD),
                 tail=bool(flags & _TAIL),
+                palette=self._exactly(_PALETTE_BYTES) if flags & _PALETTE else b"",
             )
             count += 1
         (declared,) = _COUNT.unpack(self._exactly(_COUNT.size))

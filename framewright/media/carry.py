@@ -6,14 +6,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 from framewright.media.containers import CONTAINERS, ContainerRule, container_for
-from framewright.types import OtherStream, StreamOutcome, VideoInfo
+from framewright.types import EncoderSpec, OtherStream, StreamOutcome, VideoInfo
 
-__all__ = ["Carry", "carry_streams", "loses_aspect", "preferred_suffix"]
+__all__ = ["Carry", "carry_streams", "loses_aspect", "lost_properties", "preferred_suffix"]
 
 _ATTACHED_PIC = 0x400
 _LOSSLESS = ("pcm_", "adpcm", "flac", "alac", "truehd", "mlp", "wavpack", "tta")
 _TEXT = frozenset({"mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "text"})
 _REENCODED_BITRATE = "192k"
+_LAYOUTS = {
+    "libopus": "7.1|6.1|5.1|5.0|quad|3.0|stereo|mono",
+    "aac": "7.1|5.1|5.0|4.0|3.0|stereo|mono",
+}
+"""What each encoder takes: 5.1(side), as AC-3 has it, is refused by libopus."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,21 @@ def loses_aspect(video: VideoInfo, suffix: str) -> bool:
     return suffix == ".webm" and video.sample_aspect_ratio not in (0, 1)
 
 
+def lost_properties(video: VideoInfo, encoder: EncoderSpec, suffix: str) -> list[str]:
+    """Say what an output cannot tell about its pictures although the source does."""
+    lost = []
+    if loses_aspect(video, suffix):
+        lost.append(f"pixels of shape {video.sample_aspect_ratio} are shown square")
+    if video.field_order != "progressive" and encoder.codec != "libx264":
+        lost.append(
+            f"interlaced, {video.field_order} field first: marked as progressive, because "
+            f"{encoder.codec} has no mark for it"
+        )
+    if video.hdr and encoder.codec == "libvpx-vp9":
+        lost.append("static HDR metadata: dropped, because libvpx-vp9 does not write it")
+    return lost
+
+
 def _is_loss(carry: Carry) -> bool:
     return carry.action != "copy" and carry.stream.kind in ("audio", "subtitle")
 
@@ -92,9 +112,14 @@ def _audio(stream: OtherStream, rule: ContainerRule) -> Carry:
     for codec in [*choices, "aac", "libopus"]:
         if codec in rule.audio:
             detail = f"{stream.codec} does not fit into {rule.suffix}: converted to {codec}"
-            options = () if codec in ("flac", "alac") else (("b:a", _REENCODED_BITRATE),)
+            options = () if codec in ("flac", "alac") else _lossy_options(codec)
             return Carry(stream, "convert", codec, options, detail)
     return Carry(stream, "drop", detail=f"{stream.codec} does not fit into {rule.suffix}")
+
+
+def _lossy_options(codec: str) -> tuple[tuple[str, str], ...]:
+    layouts = f"aformat=channel_layouts={_LAYOUTS[codec]}"
+    return (("b:a", _REENCODED_BITRATE), ("af", layouts))
 
 
 def _subtitle(stream: OtherStream, rule: ContainerRule) -> Carry:

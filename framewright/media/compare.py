@@ -2,31 +2,65 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 
 import av
 import ffmpeg
 
 from framewright.media.ffmpeg import local_input, run_graph
+from framewright.media.probe import select_video_stream
 from framewright.media.source import file_url
 
-__all__ = ["side_by_side"]
+__all__ = ["comparison_path", "side_by_side"]
 
 _PANEL_HEIGHT = 720
+_TAIL = ".side-by-side.mp4"
+_MAX_NAME_BYTES = 255
+
+
+def comparison_path(output: Path) -> Path:
+    """Return where the comparison clip of a result lies: beside it, its stem cut where too long."""
+    room = _MAX_NAME_BYTES - len(_TAIL)
+    return output.with_name(output.stem.encode()[:room].decode(errors="ignore") + _TAIL)
 
 
 def side_by_side(left: Path, right: Path, output: Path) -> None:
     """Write a clip that shows two videos beside each other, with the sound of the left one.
 
-    Both panels get the right one's height, at most 720 lines.
+    Of each file the stream is shown that is scored, or that would be. Both panels get the right
+    one's height, at most 720 lines. ``output`` appears whole or not at all.
+
+    Raises:
+        EngineBug: ffmpeg failed.
     """
+    descriptor, name = tempfile.mkstemp(prefix=".framewright-", suffix=".mp4", dir=output.parent)
+    os.close(descriptor)
+    partial = Path(name)
+    try:
+        _write(left, right, partial)
+        partial.chmod(0o666 & ~_umask())
+        partial.replace(output)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _write(left: Path, right: Path, output: Path) -> None:
     height = _panel_height(right)
     before, after = local_input(left), local_input(right)
     panels = [
-        stream.video.filter("setpts", "PTS-STARTPTS")
+        stream[str(_stream_index(path))]
+        .filter("setpts", "PTS-STARTPTS")
         .filter("scale", "-2", height)
         .filter("setsar", "1")
-        for stream in (before, after)
+        for path, stream in ((left, before), (right, after))
     ]
     graph = ffmpeg.output(
         ffmpeg.filter(panels, "hstack", inputs=2, shortest=1),
@@ -43,9 +77,14 @@ def side_by_side(left: Path, right: Path, output: Path) -> None:
     run_graph(graph)
 
 
+def _stream_index(path: Path) -> int:
+    with av.open(file_url(path), metadata_errors="replace") as container:
+        return select_video_stream(container, path).index
+
+
 def _panel_height(path: Path) -> int:
-    with av.open(file_url(path)) as container:
-        stream = container.streams.video[0]
+    with av.open(file_url(path), metadata_errors="replace") as container:
+        stream = select_video_stream(container, path)
         frame = next(container.decode(stream))
         shown = stream.height if frame.rotation % 180 == 0 else stream.width
     return min(_PANEL_HEIGHT, shown // 2 * 2)

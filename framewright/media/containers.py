@@ -52,7 +52,14 @@ _MKV_AUDIO = (_MP4_AUDIO | {"truehd", "mlp", "wavpack", "tta", "pcm_u8"}) - {
 }
 _WEBM_AUDIO = frozenset({"opus", "libopus", "vorbis"})
 _TEXT_SUBTITLES = frozenset({"subrip", "srt", "ass", "ssa", "webvtt"})
-_MKV_SUBTITLES = _TEXT_SUBTITLES | {"dvdsub", "dvd_subtitle", "pgssub", "hdmv_pgs_subtitle"}
+_MKV_SUBTITLES = _TEXT_SUBTITLES | {
+    "dvdsub",
+    "dvd_subtitle",
+    "dvbsub",
+    "dvb_subtitle",
+    "pgssub",
+    "hdmv_pgs_subtitle",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from framewright.media.bundle import BundleWriter, PacketRecord, StreamHeader
@@ -36,16 +36,20 @@ class Cutter:
         self._current: BundleWriter | None = None
         self._frames = 0
         self._waiting: _Waiting | None = None
+        self._palette = b""
 
     def add(self, packet: PacketRecord) -> None:
         """Take the next packet in decoding order."""
         begins = packet.key and packet.pts is not None and not packet.discard
         if self._current is None or (begins and self._frames >= self._bundle_frames):
             self._cut(packet)
+            # A decoder that begins here has not seen the palette of an earlier packet.
+            packet = replace(packet, palette=packet.palette or self._palette)
         elif packet.key and self._waiting:
             self._release()
         if self._current is None:  # _cut has just opened it
             raise AssertionError
+        self._palette = packet.palette or self._palette
         self._current.add(packet)
         self._frames += not packet.discard
         if self._waiting and not self._waiting.offer(packet):
@@ -97,9 +101,7 @@ class _Waiting:
     def offer(self, packet: PacketRecord) -> bool:
         """Take a packet after the cut; return False when no leading picture can follow."""
         self._seen += 1
-        self._pending.append(
-            PacketRecord(packet.payload, packet.pts, packet.dts, packet.key, packet.discard, True)
-        )
+        self._pending.append(replace(packet, tail=True))
         if packet.pts is not None and packet.pts < self._next_key_pts:
             for waiting in self._pending:
                 self.writer.add(waiting)

@@ -4,30 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from itertools import islice
 from typing import BinaryIO
 
 import av
 import av.error
 from av.codec.codec import UnknownCodecError
 from av.codec.context import CodecContext
-from av.packet import Packet
+from av.packet import Packet, PacketSideData, packet_sidedata_type_from_literal
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
 from framewright.errors import ManifestError, SourceRefused
 from framewright.media.bundle import BundleReader, PacketRecord, StreamHeader
 
-__all__ = ["BundleSource", "MissingFrames", "decode_frames"]
+__all__ = ["BundleSource", "MissingFrames", "decode_frames", "first_decoded", "shown_frames"]
 
 BundleSource = Callable[[], AbstractContextManager[BinaryIO]]
 """Opens a stored bundle for reading."""
+
+
+_FIRST_PACKETS = (1, 2, 1024)
+"""Packets after which a decoder is asked for its first picture: nearly always one is enough."""
+
+
+class _Hidden:
+    """Goes through the decoder with a packet that is never shown, to its frame; one for each."""
 
 
 class MissingFrames(Exception):
     """The decoder did not give the frames that were asked for; an earlier start may.
 
     Attributes:
-        pts: first time stamp that was not met.
+        pts: first time stamp, or frame number where frames are counted, that was not met.
         delivered: frames that had been yielded before.
     """
 
@@ -38,14 +47,14 @@ class MissingFrames(Exception):
 
 
 def decode_frames(
-    bundles: Sequence[BundleSource], wanted: Sequence[int], *, synthetic_pts: bool = False
+    bundles: Sequence[BundleSource], wanted: Sequence[int], *, counted: bool = False
 ) -> Iterator[VideoFrame]:
     """Yield the frames whose time stamps are ``wanted``, in that order.
 
     Args:
         bundles: consecutive bundles; decoding starts with the first packet of the first.
-        wanted: increasing time stamps in the source's time base.
-        synthetic_pts: the source has no time stamps, frames are counted instead.
+        wanted: increasing time stamps in the source's time base, or frame numbers.
+        counted: ``wanted`` are frame numbers, counted from the first bundle's first frame.
 
     Raises:
         MissingFrames: a wanted frame was not there when its turn came.
@@ -56,8 +65,8 @@ def decode_frames(
     if expected is None:
         return
     delivered = 0
-    for number, frame in enumerate(_decode(bundles)):
-        pts = number if synthetic_pts else frame.pts
+    for number, frame in enumerate(shown_frames(bundles)):
+        pts = number if counted else frame.pts
         if pts is None or pts < expected:
             continue
         if pts > expected:
@@ -65,7 +74,7 @@ def decode_frames(
         if frame.is_corrupt:
             raise SourceRefused(
                 "damaged",
-                f"the frame with time stamp {pts} is damaged; repair or re-export the file.",
+                f"the frame with time stamp {frame.pts} is damaged; repair or re-export the file.",
             )
         yield frame
         delivered += 1
@@ -73,6 +82,40 @@ def decode_frames(
         if expected is None:
             return
     raise MissingFrames(expected, delivered)
+
+
+def shown_frames(bundles: Sequence[BundleSource]) -> Iterator[VideoFrame]:
+    """Yield all frames of consecutive bundles in order of presentation, without those never shown.
+
+    Raises:
+        SourceRefused: the decoder reports that the data is damaged.
+        ManifestError: a bundle is not whole, or names no decoder.
+    """
+    for frame in _decode(bundles):
+        if not isinstance(frame.opaque, _Hidden):
+            yield frame
+
+
+def first_decoded(bundle: BundleSource) -> VideoFrame | None:
+    """Decode the first picture in order of storage, from hardly more packets than it needs.
+
+    Returns:
+        The picture, which need not be the first that is shown; None where there is none.
+
+    Raises:
+        SourceRefused: the decoder reports that the data is damaged.
+        ManifestError: the bundle is not whole, or names no decoder.
+    """
+    for packets in _FIRST_PACKETS:  # then the decoder need not wait for what is shown earlier
+        with bundle() as stream:
+            reader = BundleReader(stream, "bundle 0")
+            context = _decoder(reader.header)
+            for record in islice(reader, packets):
+                for frame in _feed(context, record):
+                    return frame
+            for frame in _flush(context):
+                return frame
+    return None
 
 
 def _decode(bundles: Sequence[BundleSource]) -> Iterator[VideoFrame]:
@@ -104,7 +147,9 @@ def _decoder(header: StreamHeader) -> VideoCodecContext:
     context.width, context.height = header.width, header.height
     if header.pixel_format:
         context.pix_fmt = header.pixel_format
+    context.bits_per_coded_sample = header.bits_per_coded_sample
     context.thread_type = "NONE"
+    context.copy_opaque = True
     return context
 
 
@@ -114,6 +159,13 @@ def _feed(context: VideoCodecContext, record: PacketRecord) -> Iterator[VideoFra
     packet.update(record.payload)
     packet.pts, packet.dts = record.pts, record.dts
     packet.is_keyframe = record.key
+    if record.discard:
+        packet.opaque = _Hidden()
+    if record.palette:
+        kind = packet_sidedata_type_from_literal("palette")
+        palette = PacketSideData(kind, len(record.palette))  # type: ignore[call-arg]
+        palette.update(record.palette)
+        packet.set_sidedata(palette)
     try:
         yield from context.decode(packet)
     except av.error.FFmpegError as error:

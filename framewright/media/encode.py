@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ def encoder_spec(video: VideoInfo, suffix: str, settings: Settings) -> EncoderSp
             "lag-in-frames": "0",
             "auto-alt-ref": "0",
         },
-        "libsvtav1": {"crf": str(settings.quality_crf + _CRF_OFFSET), "preset": "8"},
+        "libsvtav1": _svtav1_options(video, settings),
     }[codec]
     return EncoderSpec(
         codec=codec,
@@ -78,6 +79,30 @@ def _x264_options(video: VideoInfo, settings: Settings) -> dict[str, str]:
         "crf": str(settings.quality_crf),
         "x264-params": ":".join(params),
     }
+
+
+def _svtav1_options(video: VideoInfo, settings: Settings) -> dict[str, str]:
+    # SVT-AV1 starts dozens of threads whatever the codec context says; `lp` bounds its parallelism.
+    params = [f"lp={settings.encoder_threads}"]
+    if video.hdr and video.hdr.mastering_display:
+        params.append(f"mastering-display={_in_real_numbers(video.hdr.mastering_display)}")
+    if video.hdr and video.hdr.content_light:
+        params.append(f"content-light={video.hdr.content_light}")
+    return {
+        "crf": str(settings.quality_crf + _CRF_OFFSET),
+        "preset": "8",
+        "svtav1-params": ":".join(params),
+    }
+
+
+def _in_real_numbers(mastering_display: str) -> str:
+    """Give x264's integers as SVT-AV1 takes them: chromaticities, and candela per square metre."""
+
+    def scaled(match: re.Match[str]) -> str:
+        unit = 10_000 if match[1] == "L" else 50_000
+        return f"{match[1]}({int(match[2]) / unit:.5f},{int(match[3]) / unit:.5f})"
+
+    return re.sub(r"([A-Z]+)\((\d+),(\d+)\)", scaled, mastering_display)
 
 
 class UnitEncoder:

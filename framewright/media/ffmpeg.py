@@ -6,6 +6,7 @@ to it as a list, never through a shell, and it may read local files only.
 
 from __future__ import annotations
 
+import subprocess
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from framewright.errors import EngineBug
 from framewright.media.source import FORMATS, file_url
 
 __all__ = ["convert_stream", "ffmpeg_version", "local_input", "run_graph"]
+
+TIMEOUT_SECONDS = 3600.0
+"""A conversion that takes longer than that is not going to end."""
 
 
 @lru_cache(maxsize=1)
@@ -64,16 +68,35 @@ def run_graph(graph: ffmpeg.nodes.OutputStream) -> None:
     """Run ffmpeg over a graph.
 
     Raises:
-        EngineBug: it failed; the message has the end of what it said.
+        EngineBug: it failed, or took longer than ``TIMEOUT_SECONDS``; the message has the end of
+            what it said.
     """
+    graph = graph.global_args("-nostdin", "-hide_banner", "-loglevel", "error")
+    command = ffmpeg.compile(graph, cmd=_binary(), overwrite_output=True)
     try:
-        ffmpeg.run(
-            graph.global_args("-nostdin", "-hide_banner", "-loglevel", "error"),
-            cmd=_binary(),
-            capture_stdout=True,
-            capture_stderr=True,
-            overwrite_output=True,
+        done = subprocess.run(  # noqa: S603 - a list, never a shell
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=TIMEOUT_SECONDS,
         )
-    except ffmpeg.Error as error:
-        lines = (error.stderr or b"").decode(errors="replace").strip().splitlines()[-20:]
-        raise EngineBug("ffmpeg failed: " + " | ".join(lines)) from error
+    except subprocess.TimeoutExpired as error:
+        raise EngineBug(
+            f"ffmpeg failed: it was not done after {TIMEOUT_SECONDS:.0f} s and was stopped; it "
+            f"says: {_end(error.stderr)}. If the machine was not just busy, please report it with "
+            "this message and the output of `framewright doctor`.",
+            report=False,
+        ) from error
+    if done.returncode:
+        raise EngineBug(
+            f"ffmpeg failed: {_end(done.stderr)}. If that is a full disk or a missing "
+            "permission, put it right and run again; otherwise please report it with this message "
+            "and the output of `framewright doctor`.",
+            report=False,
+        )
+
+
+def _end(said: bytes | None) -> str:
+    lines = (said or b"").decode(errors="replace").strip().splitlines()[-20:]
+    return " | ".join(lines) or "nothing"

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import av
+import numpy as np
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.rational import AVRational
@@ -24,12 +27,12 @@ from av.stream import AttachmentStream, Stream
 from av.video.stream import VideoStream
 
 from framewright.errors import FrameCountError, VerificationError
-from framewright.media.carry import Carry, carry_streams, loses_aspect
+from framewright.media.carry import Carry, carry_streams, lost_properties
 from framewright.media.containers import ContainerRule, container_for
-from framewright.media.ffmpeg import convert_stream
+from framewright.media.convert import convert_streams
 from framewright.media.source import file_url, open_source
 from framewright.settings import Settings
-from framewright.types import Manifest, StreamOutcome
+from framewright.types import Manifest, StreamOutcome, Unit
 
 __all__ = ["ClipSource", "Muxed", "mux"]
 
@@ -99,7 +102,7 @@ def mux(
         FrameCountError: a unit's clip does not hold the frames it should.
     """
     rule = container_for(suffix)
-    carries = carry_streams(manifest.video, suffix)
+    carries, converted = convert_streams(source, carry_streams(manifest.video, suffix), scratch)
     with ExitStack() as stack:
         container = stack.enter_context(open_source(source, settings))
         out = stack.enter_context(_open_output(output, rule, manifest))
@@ -109,9 +112,8 @@ def mux(
         if shift:
             detail = f"all streams moved together by {float(shift):+.6f} s, to start the file at 0"
             muxed.outcomes.append(_changed(manifest, detail))
-        if loses_aspect(manifest.video, suffix):
-            detail = f"pixels of shape {manifest.video.sample_aspect_ratio} are shown square"
-            muxed.outcomes.append(_changed(manifest, detail))
+        lost = lost_properties(manifest.video, manifest.encoder, suffix)
+        muxed.outcomes.extend(_changed(manifest, detail) for detail in lost)
         template = stack.enter_context(av.open(file_url(clip(0))))
         video = _add_video(out, template, manifest, rule)
         _copy_tags(container.streams[manifest.video.stream_index], video)
@@ -121,8 +123,8 @@ def mux(
             if carry.action == "copy":
                 copier.add(carry)
             elif carry.action == "convert":
-                converted = _converted(source, carry, scratch)
-                copier.add_converted(stack.enter_context(av.open(file_url(converted))), carry)
+                path = converted[carry.stream.index]
+                copier.add_converted(stack.enter_context(av.open(file_url(path))), carry)
         _copy_description(container, out, shift)
         packets = _video_packets(
             manifest, clip, muxed.pts, reorder_frames, video, _header_of(template), on_frame
@@ -153,8 +155,8 @@ def _add_video(
     stream.time_base = rule.tick or manifest.video.time_base
     if manifest.video.sample_aspect_ratio:
         stream.codec_context.sample_aspect_ratio = manifest.video.sample_aspect_ratio
-    if manifest.video.rotation:
-        stream.set_display_rotation(manifest.video.rotation)
+    if manifest.video.display_matrix:
+        stream.set_display_matrix(manifest.video.display_matrix)
     return stream
 
 
@@ -210,17 +212,13 @@ def _video_packets(
     position = 0
     lead = pts[min(reorder_frames, len(pts) - 1)] - pts[0]
     for unit in manifest.units:
-        with av.open(file_url(clip(unit.index))) as container:
+        path = clip(unit.index)
+        with av.open(file_url(path)) as container:
             if _header_of(container) != header:
                 raise VerificationError(f"unit {unit.index} was encoded with another header.")
-            packets = [p for p in container.demux(container.streams.video[0]) if p.size]
-            if len(packets) != unit.frames:
-                raise FrameCountError(unit.frames, len(packets), f"clip of unit {unit.index}")
-            if not packets[0].is_keyframe:
-                raise VerificationError(f"unit {unit.index} does not begin with a keyframe.")
-            order = {tick: rank for rank, tick in enumerate(sorted(_ticks(packets)))}
-            for packet in packets:
-                rank = unit.start + order[packet.pts or 0]
+            ticks = _ticks(path, unit)
+            for packet in _packets(container):
+                rank = unit.start + bisect_left(ticks, packet.pts or 0)
                 dts = (
                     pts[position - reorder_frames]
                     if position >= reorder_frames
@@ -240,8 +238,22 @@ def _video_packets(
         on_frame(unit.stop)
 
 
-def _ticks(packets: Sequence[Packet[Any]]) -> list[int]:
-    return [packet.pts for packet in packets if packet.pts is not None]
+def _ticks(path: Path, unit: Unit) -> array[int]:
+    """Check a clip in a first pass, and return its time stamps in order: 8 bytes for each frame."""
+    ticks = array("q")
+    with av.open(file_url(path)) as container:
+        for packet in _packets(container):
+            if not ticks and not packet.is_keyframe:
+                raise VerificationError(f"unit {unit.index} does not begin with a keyframe.")
+            ticks.append(packet.pts or 0)
+    if len(ticks) != unit.frames:
+        raise FrameCountError(unit.frames, len(ticks), f"clip of unit {unit.index}")
+    np.frombuffer(ticks, np.int64).sort()
+    return ticks
+
+
+def _packets(clip: InputContainer) -> Iterator[Packet[Any]]:
+    return (packet for packet in clip.demux(clip.streams.video[0]) if packet.size)
 
 
 class _Copier:
@@ -340,14 +352,6 @@ def _copy_description(container: InputContainer, out: OutputContainer, shift: Fr
         chapter["end"] += round(ticks)
     if chapters:
         out.set_chapters(chapters)
-
-
-def _converted(source: Path, carry: Carry, scratch: Path) -> Path:
-    # MP4 keeps audio's own ticks and its priming; text subtitles count in ms, as Matroska does.
-    suffix = ".mkv" if carry.codec in ("subrip", "webvtt") else ".mp4"
-    path = scratch / f"stream-{carry.stream.index}{suffix}"
-    convert_stream(source, carry.stream.index, carry.codec, dict(carry.options), path)
-    return path
 
 
 def _interleave(out: OutputContainer, sources: list[TimedPackets]) -> None:

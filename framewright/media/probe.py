@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass
 from fractions import Fraction
@@ -29,6 +30,7 @@ _BT709, _BT601, _BT2020, _RGB = 1, (5, 6), (9, 10), 0
 _MATRIX_709_FROM_HEIGHT = 720
 _MATRIX_709_FROM_WIDTH = 1280
 _PQ, _HLG = 16, 18
+_UNTAGGED, _FULL = 0, 2
 _BOTTOM_FIRST = (3, 4)  # AV_FIELD_BB, AV_FIELD_TB
 
 
@@ -55,6 +57,8 @@ def probe_container(
     frame = _first_frame(container, stream, path)
     _check_pixels(frame.width, frame.height, path, settings)
     color, color_warnings = _color(frame)
+    matrix = _display_matrix(frame)
+    rotation, mirrored = _orientation(matrix)
     video = VideoInfo(
         container=container.format.name,
         container_suffix=output_suffix(container.format.name, path.suffix),
@@ -66,7 +70,9 @@ def probe_container(
         time_base=stream.time_base or Fraction(1, 90000),
         frame_rate=stream.average_rate or stream.guessed_rate or _FALLBACK_RATE,
         sample_aspect_ratio=stream.sample_aspect_ratio or Fraction(0),
-        rotation=int(frame.rotation),
+        rotation=rotation,
+        mirrored=mirrored,
+        display_matrix=matrix,
         field_order=_field_order(stream, frame),
         color=color,
         hdr=_hdr(frame),
@@ -149,6 +155,27 @@ def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> 
     )
 
 
+def _display_matrix(frame: VideoFrame) -> tuple[int, ...]:
+    """Return how a player shows the picture: nine fixed-point numbers, or none."""
+    data = _side_data(frame, "DISPLAYMATRIX")
+    return () if data is None else struct.unpack_from("<9i", data)
+
+
+def _orientation(matrix: tuple[int, ...]) -> tuple[int, bool]:
+    """Take a display matrix apart: degrees counter-clockwise, and whether mirrored before that."""
+    if not matrix:
+        return 0, False
+    a, b, _, c, d, *_ = matrix
+    mirrored = a * d - b * c < 0
+    if mirrored:
+        a, b = -a, -b
+    across, down = math.hypot(a, c), math.hypot(b, d)
+    if not across or not down:
+        return 0, False
+    degrees = -math.degrees(math.atan2(b / down, a / across))
+    return round(degrees), mirrored
+
+
 def _field_order(stream: VideoStream, frame: VideoFrame) -> Literal["progressive", "top", "bottom"]:
     if not frame.interlaced_frame:
         return "progressive"
@@ -180,9 +207,16 @@ def _color(frame: VideoFrame) -> tuple[ColorSpec, list[str]]:
         transfer=int(frame.color_trc),
         matrix=matrix,
         matrix_used=used,
-        full_range=int(frame.color_range) == 2 or frame.format.name.startswith("yuvj"),
+        full_range=_is_full_range(frame),
         range_tag=int(frame.color_range),
     ), warnings
+
+
+def _is_full_range(frame: VideoFrame) -> bool:
+    if int(frame.color_range) == _UNTAGGED:
+        # Without a word of it, FFmpeg reads grey as full range, and YUV as limited.
+        return frame.format.name.startswith(("yuvj", "gray", "ya"))
+    return int(frame.color_range) == _FULL or frame.format.name.startswith("yuvj")
 
 
 def _frame_warnings(frame: VideoFrame) -> list[str]:

@@ -1,6 +1,7 @@
 """Split a source into packet bundles and learn every frame's time stamp, in one demux pass.
 
-Nothing is decoded but the first frame, which proves that packets and pictures agree. Bundles begin
+Nothing is decoded but the first frames, which prove that packets and pictures agree; where they do
+not, everything is decoded once to learn the times (see ``framewright.media.times``). Bundles begin
 at keyframes. With open GOPs, the leading pictures that follow a keyframe in decoding order
 but are shown before it belong to the bundle before; so each bundle ends with a copy of the packets
 that those pictures need (marked as its tail).
@@ -21,7 +22,6 @@ import av
 import av.error
 from av.container import InputContainer
 from av.packet import Packet
-from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from framewright.errors import SourceRefused
@@ -29,6 +29,7 @@ from framewright.media.bundle import PacketRecord, StreamHeader
 from framewright.media.cutter import CutBundle, Cutter
 from framewright.media.probe import probe_container
 from framewright.media.source import open_source
+from framewright.media.times import FrameTimes, frame_times
 from framewright.media.units import frames_per_unit
 from framewright.settings import Settings
 from framewright.types import BundleRef, Progress, ProgressCallback, VideoInfo
@@ -47,7 +48,8 @@ class SplitVideo:
     video: VideoInfo
     pts: list[int]
     last_duration_ticks: int
-    synthetic_pts: bool
+    counted: bool
+    """Frames are found by counting, not by their time stamps; there is one bundle then."""
     bundles: list[BundleRef]
     paths: list[Path]
     """The bundle files, in the order of ``bundles``."""
@@ -85,34 +87,53 @@ def split_video(
     """
     with open_source(path, settings) as container:
         video, first_pts = probe_container(container, path, settings)
-    bundle_frames = max(_MIN_BUNDLE_FRAMES, frames_per_unit(video.frame_rate, unit_seconds))
+        bundle_frames = max(_MIN_BUNDLE_FRAMES, frames_per_unit(video.frame_rate, unit_seconds))
     with open_source(path, settings) as container:
         stream = container.streams.video[_video_position(container, video.stream_index)]
         timeline = _demux(container, stream, folder, bundle_frames, settings, progress)
         _check_whole(container, stream, timeline, path)
-    has_times = None not in timeline.pts and len(set(timeline.pts)) == len(timeline.pts)
-    pts = sorted(tick for tick in timeline.pts if tick is not None)
-    synthetic = False
-    if not has_times or first_pts != pts[0]:
-        pts, synthetic = _decoded_pts(path, video, settings)
-    if synthetic:
-        video = video.model_copy(update={"time_base": 1 / video.frame_rate})
+        times = frame_times(
+            video,
+            timeline.pts,
+            [cut.path for cut in timeline.bundles],
+            first_pts=first_pts,
+            reordered=stream.codec_context.has_b_frames,
+            on_frame=lambda done: _tell(progress, done, len(timeline.pts)),
+        )
+    if times.counted:
         timeline = _one_bundle(path, video, folder, settings)
-    bundles = _bundle_refs(timeline, pts, synthetic)
-    if progress:
-        progress(Progress("split", len(pts), len(pts)))
+    bundles = _bundle_refs(timeline, times)
+    _tell(progress, len(times.pts), len(times.pts))
     return SplitVideo(
-        video=video,
-        pts=pts,
-        last_duration_ticks=_last_duration(timeline, pts, video, synthetic),
-        synthetic_pts=synthetic,
+        video=_described(video, times),
+        pts=times.pts,
+        last_duration_ticks=_last_duration(timeline, times, video),
+        counted=times.counted,
         bundles=bundles,
         paths=[cut.path for cut in timeline.bundles],
     )
 
 
+def _tell(progress: ProgressCallback | None, done: int, total: int) -> None:
+    if progress:
+        progress(Progress("split", done, total))
+
+
+def _described(video: VideoInfo, times: FrameTimes) -> VideoInfo:
+    """Add to the probe's words what the times have shown."""
+    if times.numbered:
+        return video.model_copy(update={"time_base": 1 / video.frame_rate})
+    if times.repaired:
+        warning = (
+            f"{times.repaired} of {len(times.pts)} time stamps are missing, repeated or run "
+            "backwards: these were placed between their neighbours."
+        )
+        return video.model_copy(update={"warnings": (*video.warnings, warning)})
+    return video
+
+
 def _one_bundle(path: Path, video: VideoInfo, folder: Path, settings: Settings) -> _Timeline:
-    """Split without any cut: where there are no time stamps, none can be cut at."""
+    """Split without any cut: frames that are counted are counted from the first."""
     for old in folder.glob("*.pkts"):
         old.unlink()
     with open_source(path, settings) as container:
@@ -133,6 +154,7 @@ def _header(stream: VideoStream) -> StreamHeader:
         height=context.height,
         pixel_format=context.pix_fmt or "",
         extradata_base64=base64.b64encode(context.extradata or b"").decode(),
+        bits_per_coded_sample=context.bits_per_coded_sample,
     )
 
 
@@ -146,6 +168,7 @@ def _demux(
 ) -> _Timeline:
     timeline = _Timeline()
     cutter = Cutter(folder, _header(stream), bundle_frames)
+    has_palettes = stream.codec_context.pix_fmt == "pal8"
     try:
         for packet in _packets(container, stream):
             timeline.packets += 1
@@ -160,6 +183,7 @@ def _demux(
                     dts=packet.dts,
                     key=packet.is_keyframe,
                     discard=packet.is_discard,
+                    palette=bytes(packet.get_sidedata("palette")) if has_palettes else b"",
                 )
             )
             if len(timeline.pts) > settings.max_frames:
@@ -231,50 +255,9 @@ def _end_of_others(container: InputContainer) -> float:
     return end_seconds
 
 
-def _decoded_pts(path: Path, video: VideoInfo, settings: Settings) -> tuple[list[int], bool]:
-    """Learn the time stamps by decoding everything: the slow way, for files that need it.
-
-    Returns the time stamps, and whether they are synthetic: frame numbers, where the source has
-    none that are usable.
-    """
-    pts: list[int | None] = []
-    with open_source(path, settings) as container:
-        stream = container.streams.video[_video_position(container, video.stream_index)]
-        for frame in _frames(container, stream):
-            pts.append(frame.pts)
-            if len(pts) > settings.max_frames:
-                raise SourceRefused(
-                    "too_large",
-                    f"more than {settings.max_frames} frames (FRAMEWRIGHT_MAX_FRAMES).",
-                )
-    ticks = [tick for tick in pts if tick is not None]
-    if not pts:
-        raise SourceRefused("no_frames", f"{path.name!r}: no frame could be decoded.")
-    if len(ticks) < len(pts) or any(after <= before for before, after in pairwise(ticks)):
-        return list(range(len(pts))), True
-    return ticks, False
-
-
-def _frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-    for packet in container.demux(stream):
-        try:
-            for frame in packet.decode():
-                if isinstance(frame, VideoFrame):
-                    yield frame
-        except av.error.FFmpegError as error:
-            raise SourceRefused(
-                "damaged", f"a frame near {_at(packet)} cannot be decoded: {error}."
-            ) from error
-
-
-def _at(packet: Packet[Any]) -> str:
-    if packet.pts is None or packet.time_base is None:
-        return "an unknown time"
-    return f"{float(packet.pts * packet.time_base):.3f} s"
-
-
-def _bundle_refs(timeline: _Timeline, pts: list[int], synthetic: bool) -> list[BundleRef]:
-    later = () if synthetic else (bisect_left(pts, cut.key_pts) for cut in timeline.bundles[1:])
+def _bundle_refs(timeline: _Timeline, times: FrameTimes) -> list[BundleRef]:
+    pts = times.pts
+    later = () if times.counted else (bisect_left(pts, cut.key_pts) for cut in timeline.bundles[1:])
     edges = [0, *later, len(pts)]
     if any(stop <= start for start, stop in pairwise(edges)):
         raise SourceRefused("unsupported", "its keyframes are not in the order of their times.")
@@ -284,9 +267,11 @@ def _bundle_refs(timeline: _Timeline, pts: list[int], synthetic: bool) -> list[B
     ]
 
 
-def _last_duration(timeline: _Timeline, pts: list[int], video: VideoInfo, synthetic: bool) -> int:
-    if synthetic:
+def _last_duration(timeline: _Timeline, times: FrameTimes, video: VideoInfo) -> int:
+    """Ticks for which the last frame is shown."""
+    if times.numbered:
         return 1
+    pts = times.pts
     declared = timeline.last[1] if timeline.last[0] == pts[-1] else 0
     if declared > 0:
         return declared

@@ -10,6 +10,7 @@ import av
 from av.video.frame import VideoFrame
 from PIL import Image
 
+from framewright.media.probe import select_video_stream
 from framewright.media.source import file_url
 
 __all__ = ["thumbnails"]
@@ -19,7 +20,10 @@ _JPEG_QUALITY = 65
 
 
 def thumbnails(source: Path, output: Path, count: int = 3) -> list[tuple[bytes, bytes]]:
-    """Return ``count`` pairs of JPEG files, before and after, evenly spaced over the videos."""
+    """Return ``count`` pairs of JPEG files, before and after, evenly spaced over the videos.
+
+    Of each file the stream is shown that is scored, or that would be.
+    """
     shares = [Fraction(2 * i + 1, 2 * count) for i in range(count)]
     pairs = zip(_pictures(source, shares), _pictures(output, shares), strict=True)
     return list(pairs)
@@ -27,7 +31,7 @@ def thumbnails(source: Path, output: Path, count: int = 3) -> list[tuple[bytes, 
 
 def _pictures(path: Path, shares: list[Fraction]) -> list[bytes]:
     with av.open(file_url(path), metadata_errors="replace") as container:
-        stream = next(s for s in container.streams.video if not s.disposition & 0x400)
+        stream = select_video_stream(container, path)
         base = stream.time_base or Fraction(1, 90000)
         ticks = stream.duration or round(Fraction(container.duration or 0, av.time_base) / base)
         start = stream.start_time or 0

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import math
+from array import array
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import av
+import numpy as np
 
 from framewright.errors import FrameCountError, VerificationError
 from framewright.media.mux import payload
@@ -18,7 +21,8 @@ __all__ = ["largest_error_seconds", "verify_output"]
 
 def verify_output(
     path: Path,
-    pts_seconds: Sequence[Fraction],
+    planned: Sequence[int],
+    time_base: Fraction,
     audio_sha256: Sequence[str | None],
     tick: Fraction | None,
 ) -> Fraction:
@@ -26,7 +30,8 @@ def verify_output(
 
     Args:
         path: the finished file.
-        pts_seconds: times at which its frames must be shown.
+        planned: times at which its frames must be shown, in order, as ticks of ``time_base``.
+        time_base: seconds per planned tick.
         audio_sha256: hash of each audio stream's payloads, None for one that is not compared.
         tick: the container's own tick in seconds, to which it rounds; None where it does not.
 
@@ -37,30 +42,37 @@ def verify_output(
         FrameCountError: frames are missing or too many.
         VerificationError: a time or an audio payload differs.
     """
-    times: list[Fraction] = []
+    found = array("q")  # 8 bytes for each frame of the video
     with av.open(file_url(path)) as container:
-        video = container.streams.video[0].index
+        stream = container.streams.video[0]
+        video, found_base = stream.index, stream.time_base or time_base
         hashes = {stream.index: hashlib.sha256() for stream in container.streams.audio}
         for packet in container.demux():
             if not packet.size:
                 continue
             if packet.stream_index == video and not packet.is_discard:
-                times.append((packet.pts or 0) * packet.time_base)
+                found.append(packet.pts or 0)
             elif packet.stream_index in hashes:
                 hashes[packet.stream_index].update(payload(packet, container.format.name))
-    if len(times) != len(pts_seconds):
-        raise FrameCountError(len(pts_seconds), len(times), "finished file")
-    error = largest_error_seconds(sorted(times), pts_seconds)
+    if len(found) != len(planned):
+        raise FrameCountError(len(planned), len(found), "finished file")
+    np.frombuffer(found, np.int64).sort()
+    error = largest_error_seconds(found, found_base, planned, time_base)
     if error > (tick or 0):
         raise VerificationError(f"frames lie up to {float(error):.6f} s beside their times.")
-    found = [digest.hexdigest() for digest in hashes.values()]
-    if len(found) != len(audio_sha256) or any(
-        wanted not in (None, actual) for wanted, actual in zip(audio_sha256, found, strict=True)
+    sounds = [digest.hexdigest() for digest in hashes.values()]
+    if len(sounds) != len(audio_sha256) or any(
+        wanted not in (None, actual) for wanted, actual in zip(audio_sha256, sounds, strict=True)
     ):
         raise VerificationError("the sound is not bit-identical to the source's.")
     return error
 
 
-def largest_error_seconds(actual: Sequence[Fraction], planned: Sequence[Fraction]) -> Fraction:
-    """Largest absolute difference, pair by pair."""
-    return max((abs(a - b) for a, b in zip(actual, planned, strict=True)), default=Fraction(0))
+def largest_error_seconds(
+    actual: Sequence[int], actual_base: Fraction, planned: Sequence[int], planned_base: Fraction
+) -> Fraction:
+    """Largest absolute difference in seconds, pair by pair: exact, and in integers throughout."""
+    unit = Fraction(1, math.lcm(actual_base.denominator, planned_base.denominator))
+    a, b = int(actual_base / unit), int(planned_base / unit)
+    pairs = zip(actual, planned, strict=True)
+    return max((abs(x * a - y * b) for x, y in pairs), default=0) * unit

@@ -36,7 +36,8 @@ def create(name: str, options: Mapping[str, Any]) -> Scorer:
     """Construct a scorer by name from a user's options, not yet set up.
 
     Raises:
-        ScorerOptionError: no such scorer, an option it does not take, or a value out of range.
+        ScorerOptionError: no such scorer, an option it does not take, one that it needs and does
+            not get, or a value of another type or out of range.
     """
     factory = _load(name)
     allowed = list(inspect.signature(factory).parameters)
@@ -46,7 +47,14 @@ def create(name: str, options: Mapping[str, Any]) -> Scorer:
             f"scorer {name!r} takes no option {', '.join(map(repr, unknown))}. "
             f"Its options: {', '.join(allowed) or 'none'}."
         )
-    return factory(**options)
+    try:
+        return factory(**options)
+    except (TypeError, ValueError) as error:
+        given = ", ".join(f"{key}={value!r}" for key, value in options.items())
+        raise ScorerOptionError(
+            f"scorer {name!r} does not work with the options {given or '(none)'}: {error}. "
+            f"Its options: {', '.join(allowed) or 'none'}."
+        ) from error
 
 
 def rebuild(identity: ScorerIdentity) -> Scorer:

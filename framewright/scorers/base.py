@@ -9,7 +9,7 @@ from framewright.types import ScorerIdentity
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Scorer"]
+__all__ = ["Prepares", "Scorer"]
 
 
 @runtime_checkable
@@ -54,4 +54,16 @@ class Scorer(Protocol):
 
         Returns:
             Pictures of shape (N, 3, s*H, s*W) for a whole number s, same range and meaning.
+        """
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """What a scorer may have besides: work that the size of the frames decides."""
+
+    def prepare(self, height: int, width: int) -> None:
+        """Get ready for frames of a size, in pixels, upright; for example compile for it.
+
+        Called after ``setup`` and before the first frames of a size. The time counts as loading,
+        not as scoring. Must change no result.
         """

@@ -7,9 +7,10 @@ frame's colours the mean and covariance of the painting's, the one that moves co
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from framewright.errors import ScorerOptionError
 from framewright.types import ScorerIdentity
@@ -21,6 +22,9 @@ __all__ = ["ColorTransferScorer"]
 
 _DIGITS = 8
 _MAX_IMAGE_PIXELS = 100_000_000
+_MAX_VARIANCE = 0.25
+"""Of values in [0, 1]."""
+_TOLERANCE = 1e-6
 _REGULARISATION = 1e-5
 """Added to the variances, in squared units of [0, 1], so that flat frames have a map too."""
 
@@ -33,7 +37,7 @@ class ColorTransferScorer:
     def __init__(
         self,
         style: str = "",
-        image: str = "",
+        image: str | Path = "",
         mean: Sequence[float] | None = None,
         covariance: Sequence[Sequence[float]] | None = None,
     ) -> None:
@@ -41,21 +45,34 @@ class ColorTransferScorer:
 
         Args:
             style: name of a shipped painting.
-            image: path of an image file.
+            image: path of an image file; with mean and covariance just its name, and not read.
             mean: the colours' mean, 3 numbers in [0, 1].
-            covariance: the colours' covariance, 3 rows of 3 numbers.
+            covariance: the colours' covariance, 3 rows of 3 numbers: symmetric, with no negative
+                eigenvalue, and variances of at most 0.25.
 
         Raises:
             ScorerOptionError: none or several of them given, or not usable.
         """
-        if mean is None or covariance is None:
+        if not isinstance(style, str) or not isinstance(image, str | Path):
+            raise ScorerOptionError(
+                f"options style and image of scorer 'color' are texts, not {style!r} and {image!r}."
+            )
+        if style and image:
+            raise ScorerOptionError(_needs_one())
+        _check_style(style)
+        if mean is None and covariance is None:
             mean, covariance = _statistics(style, image)
+        elif mean is None or covariance is None:
+            raise ScorerOptionError("scorer 'color' needs mean and covariance together.")
+        else:
+            _check_statistics(mean, covariance)
         self._mean = _rounded(mean)
         self._covariance = [_rounded(row) for row in covariance]
         params: dict[str, Any] = {"mean": self._mean, "covariance": self._covariance}
-        self._label = style or Path(image).name
-        if self._label:
-            params["style"] = self._label
+        if style:
+            params["style"] = style
+        elif image:
+            params["image"] = Path(image).name
         self.identity = ScorerIdentity(name="color", version="1", params=params)
 
     def setup(self, device: torch.device, threads: int) -> None:
@@ -96,23 +113,68 @@ def _rounded(values: Sequence[float]) -> list[float]:
     return [round(float(value), _DIGITS) for value in values]
 
 
-def _statistics(style: str, image: str) -> tuple[Sequence[float], Sequence[Sequence[float]]]:
+def _statistics(style: str, image: str | Path) -> tuple[Sequence[float], Sequence[Sequence[float]]]:
     from framewright.scorers.fast.weights import styles
 
-    known = {painting.name: painting for painting in styles()}
-    if bool(style) == bool(image):
-        raise ScorerOptionError(
-            "scorer 'color' needs one of: style (a painting by name: "
-            f"{', '.join(known)}) or image (the path of an image file)."
-        )
     if image:
         return _image_statistics(Path(image))
-    if style not in known:
+    for painting in styles():
+        if painting.name == style:
+            return painting.mean, painting.covariance
+    raise ScorerOptionError(_needs_one())
+
+
+def _needs_one() -> str:
+    from framewright.scorers.fast.weights import style_names
+
+    return (
+        "scorer 'color' needs one of: style (a painting by name: "
+        f"{', '.join(style_names())}) or image (the path of an image file)."
+    )
+
+
+def _check_style(style: str) -> None:
+    from framewright.scorers.fast.weights import style_names
+
+    if style and style not in style_names():
         raise ScorerOptionError(
-            f"unknown style {style!r}. Styles: {', '.join(known)}; "
+            f"unknown style {style!r}. Styles: {', '.join(style_names())}; "
             "or give an image file as the option image."
         )
-    return known[style].mean, known[style].covariance
+
+
+def _check_statistics(mean: object, covariance: object) -> None:
+    """Refuse what is not the mean and covariance of colours in [0, 1]."""
+    import numpy as np
+
+    if not _is_numbers(mean) or not all(0 <= value <= 1 for value in mean):
+        raise ScorerOptionError(
+            f"option mean of scorer 'color' is a list of 3 numbers in [0, 1], not {mean!r}; or "
+            "give style or image instead."
+        )
+    rows = covariance if isinstance(covariance, list | tuple) else ()
+    if len(rows) == 3 and all(map(_is_numbers, rows)):
+        matrix = np.array(rows, dtype=np.float64)
+        if (
+            np.abs(matrix - matrix.T).max() <= _TOLERANCE
+            and matrix.diagonal().max() <= _MAX_VARIANCE + _TOLERANCE
+            and np.linalg.eigvalsh(matrix).min() >= -_TOLERANCE
+        ):
+            return
+    raise ScorerOptionError(
+        "option covariance of scorer 'color' is a list of 3 lists of 3 numbers: symmetric, no "
+        f"negative eigenvalue, variances of at most {_MAX_VARIANCE}; not {covariance!r}. Or give "
+        "style or image instead."
+    )
+
+
+def _is_numbers(values: object) -> TypeGuard[Sequence[float]]:
+    """Whether these are 3 finite numbers."""
+    return (
+        isinstance(values, list | tuple)
+        and len(values) == 3
+        and all(type(value) in (int, float) and math.isfinite(value) for value in values)
+    )
 
 
 def _image_statistics(path: Path) -> tuple[list[float], list[list[float]]]:

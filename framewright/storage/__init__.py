@@ -6,9 +6,9 @@ from pathlib import Path
 
 from framewright.errors import StoreKeyError
 from framewright.storage.base import ObjectInfo, Store, check_key
-from framewright.storage.local import LocalStore
+from framewright.storage.local import LocalStore, remove_older
 
-__all__ = ["LocalStore", "ObjectInfo", "Store", "check_key", "open_store"]
+__all__ = ["LocalStore", "ObjectInfo", "Store", "check_key", "open_store", "remove_older"]
 
 
 def open_store(address: str) -> Store:

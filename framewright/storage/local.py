@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
@@ -13,10 +15,16 @@ from typing import BinaryIO
 from framewright.errors import StoreKeyError, StoreUnavailable
 from framewright.storage.base import ObjectInfo, check_key
 
-__all__ = ["LocalStore"]
+__all__ = ["LocalStore", "remove_older"]
 
 _STAGING = ".staging"
 _MAX_NAME_BYTES = 255
+_LEFT_BEHIND_SECONDS = 24 * 3600.0
+"""A staged file of that age belongs to a process that was killed: a put takes minutes at most."""
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+"""How file systems without hard links refuse one: SMB, exFAT, some of FUSE."""
+_swept: set[Path] = set()
+"""Staging folders that this process has cleaned."""
 
 
 class LocalStore:
@@ -50,6 +58,7 @@ class LocalStore:
             return found
         try:
             self._staging.mkdir(parents=True, exist_ok=True)
+            self._sweep()
             descriptor, name = tempfile.mkstemp(dir=self._staging)
             staged = Path(name)
             try:
@@ -70,6 +79,12 @@ class LocalStore:
         if info is None:
             raise StoreUnavailable(f"{key!r} vanished from {self.url!r} right after it was written")
         return info
+
+    def _sweep(self) -> None:
+        """Once per process, remove what processes that were killed have left half-written."""
+        if self._staging not in _swept:
+            _swept.add(self._staging)
+            remove_older(self._staging, "*", _LEFT_BEHIND_SECONDS)
 
     def read(self, key: str) -> bytes:
         """Return a small object's bytes."""
@@ -147,8 +162,28 @@ def _publish(staged: Path, target: Path, *, overwrite: bool) -> None:
     if overwrite:
         staged.replace(target)
     else:
-        with suppress(FileExistsError):
+        try:
             os.link(staged, target)
+        except FileExistsError:
+            return
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            # Not one step any more: should another writer come between, its object is replaced.
+            if not target.exists():
+                staged.replace(target)
+
+
+def remove_older(folder: Path, pattern: str, age_seconds: float) -> None:
+    """Remove a folder's files of a name pattern that were last written ``age_seconds`` ago or more.
+
+    What cannot be removed stays: somebody else's files are no reason to fail.
+    """
+    limit = time.time() - age_seconds
+    for path in folder.glob(pattern):
+        with suppress(OSError):
+            if path.is_file() and path.stat().st_mtime <= limit:
+                path.unlink()
 
 
 def _describe(key: str, path: Path) -> ObjectInfo | None:

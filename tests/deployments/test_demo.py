@@ -3,11 +3,17 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
+from prefect.client.schemas.objects import State
+from prefect.states import Cancelled, Cancelling
 
 from demo import run as demo
 from demo.run import DemoError, Wish
+from deployments import local_stack
 
 PROJECT = Path(__file__).resolve().parents[2]
 HOSTILE = "-we $b $(x) 'x' \"y\" 100%d #.mp4"
@@ -83,3 +89,60 @@ def test_make_passes_a_name_on_letter_for_letter(tmp_path: Path) -> None:
         check=True,
     )
     assert done.stdout == HOSTILE + "\n"
+
+
+class Server:
+    """A server whose worker ends a run that is to be cancelled, after so many looks at it."""
+
+    def __init__(self, looks: int) -> None:
+        self.looks = looks
+        self.states: list[tuple[str, bool]] = []
+
+    def set_flow_run_state(self, run_id: UUID, state: State[Any], force: bool = False) -> None:
+        self.states.append((state.name or "", force))
+
+    def read_flow_run(self, run_id: UUID) -> SimpleNamespace:
+        self.looks -= 1
+        return SimpleNamespace(state=Cancelled() if self.looks < 0 else Cancelling())
+
+
+@pytest.mark.parametrize(
+    ("patience", "looks", "states"),
+    [
+        (0.0, 0, [("Cancelled", True)]),
+        (20.0, 2, [("Cancelling", False)]),
+        (0.1, 1000, [("Cancelling", False), ("Cancelled", True)]),
+    ],
+    ids=["the worker goes anyway", "the worker stops it", "the worker does not"],
+)
+def test_a_run_that_is_given_up_is_stopped_first(
+    patience: float, looks: int, states: list[tuple[str, bool]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, "POLL_SECONDS", 0.02)
+    server = Server(looks)
+    demo.give_up(server, uuid4(), patience)  # type: ignore[arg-type]
+    assert server.states == states
+
+
+def test_a_second_demo_leaves_the_first_alone(
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would take a stack that is still starting for a dead one, and stop it."""
+    monkeypatch.setattr(demo, "HOME", tmp_path / "home")
+    monkeypatch.setattr(demo, "probe", lambda *_: None)
+    monkeypatch.setattr(demo, "stack_for", lambda *_: pytest.fail("it must not get here"))
+    holder = (
+        "import sys, time; from pathlib import Path; from deployments import local_stack as s\n"
+    )
+    holder += "with s.alone(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
+    command = [sys.executable, "-c", holder, str(tmp_path / "home")]
+    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE) as first:
+        try:
+            assert first.stdout is not None
+            assert first.stdout.readline() == b"held\n"
+            assert demo.main() == 1
+        finally:
+            first.kill()
+    assert f"demo: process {first.pid} is using {tmp_path}/home already" in capsys.readouterr().err
+    with local_stack.alone(tmp_path / "home"):
+        pass  # the dead one's lock is free

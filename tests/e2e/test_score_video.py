@@ -14,6 +14,7 @@ import psutil
 import pytest
 from prefect.client.schemas.objects import FlowRun
 
+from demo.run import give_up
 from tests.clips.expect import observe
 from tests.clips.make import Clip
 from tests.e2e.conftest import Runs
@@ -117,7 +118,8 @@ def test_a_retry_from_the_ui_scores_only_what_is_missing(
 ) -> None:
     record = runs.unit_files(runs.manifests()[0])[1]
     record.unlink()
-    record.with_suffix(".mp4").unlink()
+    [clip] = record.parent.glob(f"{record.stem}-*.mp4")
+    clip.unlink()
     again = runs.retry(first)
     assert state_of(again)[0] == "Completed", state_of(again)
     assert runs.scored(again) == sorted([*UNITS, UNITS[1]])
@@ -157,6 +159,30 @@ def test_the_death_of_a_worker_does_not_matter(runs: Runs, cfr25: Clip, tmp_path
     assert list(observe(tmp_path / "out.mp4").codes) == cfr25.codes
     assert runs.scored(run) == UNITS
     assert all(task.state and task.state.is_completed() for task in runs.task_runs(run))
+
+
+def test_a_run_that_is_given_up_is_stopped_by_its_worker(
+    runs: Runs, cfr25: Clip, tmp_path: Path
+) -> None:
+    """What Ctrl-C in `make demo` does on a stack that stays."""
+    run_id = runs.begin(
+        video=str(cfr25.path),
+        output=f"{tmp_path}/out.mp4",
+        scorer="trouble",
+        scorer_options={"seconds_per_frame": 0.2},
+        unit_seconds=1.0,
+    )
+    runs.wait(run_id, lambda: bool(runs.scored(runs.client.read_flow_run(run_id))))
+    assert flow_processes(runs)
+    give_up(runs.client, run_id, 60.0)
+    run = runs.client.read_flow_run(run_id)
+    assert run.state is not None
+    assert run.state.is_cancelled()
+    deadline = time.monotonic() + 10
+    while flow_processes(runs) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert flow_processes(runs) == []
+    assert not (tmp_path / "out.mp4").exists()
 
 
 def test_a_unit_that_kills_every_worker_fails_the_run(
@@ -202,9 +228,16 @@ def test_a_worker_without_our_code_fails_the_run_by_name(
             bare.wait()
     name, message = state_of(run)
     assert name == "Failed"
-    assert "EnvironmentMismatch: Dask worker tcp://" in message
+    assert message.startswith("Dask worker tcp://")
     assert "cannot import it, but this run needs framewright" in message
     assert runs.scored(run) == []
+
+
+def flow_processes(runs: Runs) -> list[int]:
+    """The processes below the Prefect worker, in which flows run."""
+    worker = runs.stack.service("prefect worker").process()
+    assert worker is not None
+    return [process.pid for process in worker.children(recursive=True)]
 
 
 def scoring_processes(runs: Runs) -> list[int]:

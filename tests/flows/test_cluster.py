@@ -40,16 +40,6 @@ def test_without_gpus_the_cores_score(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "CPU" in chosen.reason
 
 
-def test_a_missing_driver_means_no_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
-    pynvml = pytest.importorskip("pynvml")
-
-    def fail() -> None:
-        raise pynvml.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)
-
-    monkeypatch.setattr(pynvml, "nvmlInit", fail)
-    assert cluster.gpu_count() == 0
-
-
 @pytest.fixture(scope="module")
 def runner() -> Iterator[SimpleNamespace]:
     """What the flow run has: a runner with a client, here of a cluster in this process."""
@@ -102,3 +92,14 @@ def test_a_cluster_without_workers_fails(
     monkeypatch.setattr(cluster, "NO_WORKER_SECONDS", -1.0)
     with pytest.raises(TransientError, match="no worker has been at the Dask scheduler"):
         used.watch()
+
+
+def test_a_worker_with_several_threads_is_refused(runner: SimpleNamespace) -> None:
+    with (
+        LocalCluster(
+            n_workers=1, threads_per_worker=2, processes=False, dashboard_address="127.0.0.1:0"
+        ) as local,
+        Client(local, set_as_default=False) as client,
+        pytest.raises(EnvironmentMismatch, match=r"has 2 threads, .*--nthreads 1.*--nworkers"),
+    ):
+        Cluster(SimpleNamespace(client=client, address=local.scheduler_address))

@@ -36,8 +36,12 @@ def test_limits_are_part_of_the_form() -> None:
     [
         ({"unit_seconds": 0}, "greater than 0"),
         ({"video": "relative.mp4"}, "match pattern"),
+        ({"work_store": "work"}, "match pattern"),
+        ({"work_store": "./work"}, "match pattern"),
+        ({"work_store": "file://work"}, "match pattern"),
+        ({"work_store": "s3://work"}, "match pattern"),
     ],
-    ids=["unit_seconds", "video"],
+    ids=str,
 )
 def test_wrong_values_are_refused_before_the_flow_begins(
     parameters: dict[str, object], message: str
@@ -45,6 +49,11 @@ def test_wrong_values_are_refused_before_the_flow_begins(
     good = {"video": "/a.mp4", "output": "/out/"}
     with pytest.raises(Exception, match=message):
         score_video.validate_parameters({**good, **parameters})
+
+
+@pytest.mark.parametrize("address", ["", "/work", "file:///work"])
+def test_a_work_store_that_is_the_same_everywhere_is_taken(address: str) -> None:
+    score_video.validate_parameters({"video": "/a.mp4", "output": "/o/", "work_store": address})
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ import pytest
 from distributed import KilledWorker
 from distributed.client import FutureCancelledError
 from prefect.client.schemas.objects import State
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Completed, Crashed, Running
 
 from flows import scoring
 from flows.scoring import score_units
@@ -61,14 +63,14 @@ class Prefect:
         self.futures += made
         return made
 
-    def close(self, task_run_id: UUID, state: State[Any]) -> None:
-        self.closed[task_run_id] = state.name or ""
+    def close(self, task_run_ids: Iterable[UUID], state: State[Any]) -> None:
+        self.closed |= dict.fromkeys(task_run_ids, state.name or "")
 
 
 def run(monkeypatch: pytest.MonkeyPatch, outcomes: dict[int, list[object]]) -> tuple[Any, ...]:
     prefect = Prefect(outcomes)
     monkeypatch.setattr(scoring, "score", prefect)
-    monkeypatch.setattr(scoring, "close_task_run", prefect.close)
+    monkeypatch.setattr(scoring, "close_task_runs", prefect.close)
     monkeypatch.setattr(scoring, "get_run_logger", lambda: logging.getLogger("test"))
     scored: list[int] = []
     cluster = SimpleNamespace(watch=lambda: None, address="tcp://s:1")
@@ -146,3 +148,30 @@ def test_the_cluster_is_watched_while_waiting(monkeypatch: pytest.MonkeyPatch) -
             scored=lambda unit: None,
         )
     assert all(future.cancelled for future in prefect.futures)
+
+
+def test_task_runs_are_closed_by_one_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One connection for all of them, closed at the end; what has ended already stays as it is."""
+    ids = [uuid4() for _ in range(3)]
+    states = {ids[0]: Running(), ids[1]: Completed()}
+    told: list[object] = []
+
+    class Client:
+        def __enter__(self) -> "Client":
+            told.append("opened")
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            told.append("closed")
+
+        def read_task_run(self, task_run_id: UUID) -> SimpleNamespace:
+            if task_run_id not in states:
+                raise ObjectNotFound(Exception("not begun"))
+            return SimpleNamespace(state=states[task_run_id])
+
+        def set_task_run_state(self, task_run_id: UUID, *_: object, **__: object) -> None:
+            told.append(task_run_id)
+
+    monkeypatch.setattr(scoring, "get_client", lambda sync_client: Client())
+    scoring.close_task_runs([*ids], Crashed())
+    assert told == ["opened", ids[0], "closed"]

@@ -31,6 +31,7 @@ PACKETS = [
     PacketRecord(b"", 3, -1, False, False),
     PacketRecord(b"\xff" * 40, None, None, False, True),
     PacketRecord(b"tail", -5, 9, True, False, tail=True),
+    PacketRecord(b"colours", 7, 7, True, False, palette=bytes(range(256)) * 4),
 ]
 TIMES = st.none() | st.integers(-(1 << 63) + 1, (1 << 63) - 1)
 RECORDS = st.builds(
@@ -41,6 +42,7 @@ RECORDS = st.builds(
     key=st.booleans(),
     discard=st.booleans(),
     tail=st.booleans(),
+    palette=st.just(b"") | st.binary(min_size=1024, max_size=1024),
 )
 
 
@@ -128,8 +130,8 @@ def test_another_version_is_refused(small: bytes) -> None:
 
 
 def test_a_wrong_count_is_refused(small: bytes) -> None:
-    with pytest.raises(ManifestError, match="5 packets declared, 4 found"):
-        read(small[:-4] + (5).to_bytes(4, "little"))
+    with pytest.raises(ManifestError, match="6 packets declared, 5 found"):
+        read(small[:-4] + (6).to_bytes(4, "little"))
 
 
 def test_what_follows_the_end_is_refused(small: bytes) -> None:

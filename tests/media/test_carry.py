@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 
-from framewright.media.carry import carry_streams, preferred_suffix
+from framewright.media.carry import carry_streams, lost_properties, preferred_suffix
 from framewright.media.containers import CONTAINERS
-from framewright.types import OtherStream, VideoInfo
+from framewright.types import EncoderSpec, HdrMetadata, OtherStream, VideoInfo
 from tests.test_types import VIDEO
 
 COVER, DEFAULT = 0x400, 1
+HDR = HdrMetadata(content_light="1000,400")
 
 
 def video(*others: tuple[str, str], suffix: str = ".mp4", disposition: int = 0) -> VideoInfo:
@@ -42,6 +45,9 @@ def video(*others: tuple[str, str], suffix: str = ".mp4", disposition: int = 0) 
         (("subtitle", "srt"), ".webm", "convert", "webvtt"),
         (("subtitle", "pgssub"), ".mp4", "drop", ""),
         (("subtitle", "pgssub"), ".mkv", "copy", ""),
+        (("subtitle", "dvbsub"), ".mkv", "copy", ""),
+        (("subtitle", "dvb_subtitle"), ".mkv", "copy", ""),
+        (("subtitle", "dvbsub"), ".mp4", "drop", ""),
         (("subtitle", ""), ".mp4", "drop", ""),
         (("attachment", ""), ".mkv", "copy", ""),
         (("attachment", ""), ".mp4", "drop", ""),
@@ -98,6 +104,7 @@ def test_the_order_of_the_source_is_kept() -> None:
         ([("audio", "aac")], ".mp4", ".mp4"),
         ([("audio", "aac"), ("subtitle", "mov_text")], ".mov", ".mov"),
         ([("subtitle", "pgssub")], ".mp4", ".mkv"),
+        ([("subtitle", "dvbsub")], ".mp4", ".mkv"),
         ([("audio", "truehd")], ".mp4", ".mkv"),
         ([("audio", "wmav2")], ".mp4", ".mp4"),
         ([("data", "bin_data")], ".mov", ".mov"),
@@ -109,3 +116,25 @@ def test_matroska_where_only_that_holds_the_streams(
     streams: list[tuple[str, str]], own: str, wanted: str
 ) -> None:
     assert preferred_suffix(video(*streams, suffix=own)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("changes", "codec", "suffix", "told"),
+    [
+        ({}, "libvpx-vp9", ".webm", []),
+        ({"field_order": "top"}, "libx264", ".mp4", []),
+        ({"field_order": "top"}, "libvpx-vp9", ".webm", ["interlaced, top field first"]),
+        ({"field_order": "bottom"}, "libsvtav1", ".webm", ["interlaced, bottom field first"]),
+        ({"hdr": HDR}, "libsvtav1", ".webm", []),
+        ({"hdr": HDR}, "libx264", ".mkv", []),
+        ({"hdr": HDR}, "libvpx-vp9", ".webm", ["static HDR metadata: dropped"]),
+        ({"sample_aspect_ratio": Fraction(4, 3)}, "libvpx-vp9", ".webm", ["pixels of shape 4/3"]),
+    ],
+)
+def test_what_an_output_cannot_tell_is_told(
+    changes: dict[str, object], codec: str, suffix: str, told: list[str]
+) -> None:
+    encoder = EncoderSpec(codec=codec, pixel_format="yuv420p")
+    lost = lost_properties(VIDEO.model_copy(update=changes), encoder, suffix)
+    assert len(lost) == len(told)
+    assert all(line.startswith(start) for line, start in zip(lost, told, strict=True))

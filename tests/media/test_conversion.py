@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import struct
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
+import av
 import pytest
 
+from framewright.errors import EngineBug
+from framewright.media import carry, convert
+from framewright.media.carry import preferred_suffix
+from framewright.media.probe import probe
 from framewright.plan import split, upload
 from framewright.score import score_unit
 from framewright.scorers import create
@@ -15,6 +23,7 @@ from framewright.stitch import Stitched, stitch
 from framewright.storage import open_store
 from tests.clips.expect import Observed, observe
 from tests.clips.make import Clip, make
+from tests.clips.tool import ffmpeg
 
 MS = Fraction(1, 1000)
 
@@ -36,6 +45,7 @@ CASES = {
     ("vp9_webm", ".mp4"): (["opus"], [], []),
     ("ntsc", ".mkv"): (["aac"], [], ["changed"]),
     ("hdr10", ".webm"): ([], [], []),
+    ("interlaced_h264", ".webm"): ([], [], ["changed"]),
     ("sar", ".webm"): ([], [], ["changed"]),
     ("two_videos", ".webm"): (["opus"], [], ["dropped", "converted"]),
     ("cover", ".mkv"): (["aac"], [], []),
@@ -100,3 +110,104 @@ def largest_error(
     return max(
         abs(a - b) for a, b in zip(times, planned, strict=True) if a is not None and b is not None
     )
+
+
+def test_hdr_metadata_reaches_webm(clip_folder: Path, tmp_path: Path, settings: Settings) -> None:
+    clip = make("hdr10", clip_folder)
+    converted(clip, ".webm", tmp_path)
+    found = probe(tmp_path / "out.webm", settings)
+    assert found.codec == "libdav1d"
+    assert found.hdr is not None
+    assert found.hdr == probe(clip.path, settings).hdr
+
+
+def test_fields_that_webm_cannot_mark_are_told(clip_folder: Path, tmp_path: Path) -> None:
+    _, stitched = converted(make("interlaced_h264", clip_folder), ".webm", tmp_path)
+    [outcome] = stitched.streams
+    assert outcome.detail.startswith("interlaced, top field first: marked as progressive")
+
+
+class TestSurround:
+    """AC-3 has its surround channels at the sides, where libopus knows them at the back."""
+
+    @pytest.fixture
+    def clip(self, cfr25: Clip, tmp_path: Path) -> Clip:
+        path = tmp_path / "surround.mkv"
+        sine = "sine=frequency=440:duration=3,aformat=channel_layouts=5.1(side)"
+        sound = ("-f", "lavfi", "-i", sine, "-map", "0:v", "-map", "1:a")
+        ffmpeg("-i", cfr25.path, *sound, "-c:v", "copy", "-c:a", "ac3", path)
+        assert observe(path).audio[0].codec == "ac3"
+        return replace(cfr25, path=path)
+
+    @pytest.mark.parametrize(("suffix", "codec"), [(".webm", "opus"), (".mp4", "ac3")])
+    def test_it_is_kept(self, suffix: str, codec: str, clip: Clip, tmp_path: Path) -> None:
+        result, stitched = converted(clip, suffix, tmp_path)
+        assert [track.codec for track in result.audio] == [codec]
+        assert [s.action for s in stitched.streams] == (["converted"] if codec == "opus" else [])
+        with av.open(str(tmp_path / f"out{suffix}")) as container:
+            assert container.streams.audio[0].codec_context.layout.nb_channels == 6
+
+    def test_what_cannot_be_converted_is_dropped_and_told(
+        self, clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The pictures are scored by then: a sound is no reason to lose them."""
+        monkeypatch.setitem(carry._LAYOUTS, "libopus", "5.1(side)")
+        result, stitched = converted(clip, ".webm", tmp_path)
+        assert list(result.codes) == clip.codes
+        assert result.audio == ()
+        [outcome] = stitched.streams
+        assert (outcome.kind, outcome.action) == ("audio", "dropped")
+        assert "ac3 could not be converted to libopus" in outcome.detail
+
+
+def test_a_full_disk_is_no_reason_to_drop_the_sound(
+    cfr25: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(carry._LAYOUTS, "libopus", "nonsense")
+    monkeypatch.setattr(convert.shutil, "disk_usage", lambda _: SimpleNamespace(free=4096))
+    with pytest.raises(EngineBug, match=r"ffmpeg failed: .*If that is a full disk"):
+        converted(cfr25, ".webm", tmp_path)
+    assert not (tmp_path / "out.webm").exists()
+
+
+def test_dvb_subtitles_go_to_matroska_as_they_are(
+    cfr25: Clip, tmp_path: Path, settings: Settings
+) -> None:
+    (tmp_path / "titles.sup").write_bytes(bitmap_subtitles())
+    source = tmp_path / "dvb.ts"
+    streams = ("-map", "0:v", "-map", "1:s", "-c:v", "copy", "-c:s", "dvbsub")
+    ffmpeg("-i", cfr25.path, "-i", tmp_path / "titles.sup", *streams, source)
+    assert preferred_suffix(probe(source, settings)) == ".mkv"
+    clip = replace(cfr25, path=source)
+    _, stitched = converted(clip, ".mkv", tmp_path)
+    assert [outcome.kind for outcome in stitched.streams] == ["video"], "moved to start at 0"
+    assert subtitle_packets(tmp_path / "out.mkv") == subtitle_packets(source)
+
+
+def subtitle_packets(path: Path) -> list[bytes]:
+    with av.open(str(path)) as container:
+        [stream] = container.streams.subtitles
+        assert stream.codec_context.name == "dvbsub"
+        return [bytes(packet) for packet in container.demux(stream) if packet.size]
+
+
+def bitmap_subtitles() -> bytes:
+    """A PGS file: a box of 16x8 pixels is shown at 0.5 s and taken away at 1 s."""
+
+    def segment(kind: int, ticks: int, data: bytes = b"") -> bytes:
+        return b"PG" + struct.pack(">IIBH", ticks, 0, kind, len(data)) + data
+
+    def screen(ticks: int, number: int, boxes: int) -> bytes:
+        place = struct.pack(">HBBHH", 0, 0, 0, 8, 60) * boxes
+        head = struct.pack(">HHBHBBBB", 128, 96, 0x10, number, 0x80, 0, 0, boxes)
+        return segment(0x16, ticks, head + place)
+
+    def window(ticks: int) -> bytes:
+        return segment(0x17, ticks, struct.pack(">BBHHHH", 1, 0, 8, 60, 16, 8))
+
+    lines = b"\x00\x90\x01\x00\x00" * 8
+    box = struct.pack(">HBBBHHH", 0, 0, 0xC0, 0, len(lines) + 4, 16, 8) + lines
+    palette = bytes([0, 0, 1, 235, 128, 128, 255])
+    shown = screen(45000, 0, 1) + window(45000) + segment(0x14, 45000, palette)
+    shown += segment(0x15, 45000, box) + segment(0x80, 45000)
+    return shown + screen(90000, 1, 0) + window(90000) + segment(0x80, 90000)

@@ -6,7 +6,10 @@ import io
 from functools import partial
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
+from av.video.frame import VideoFrame
 
 from framewright.errors import ManifestError, SourceRefused
 from framewright.media.bundle import BundleReader, BundleWriter
@@ -16,6 +19,7 @@ from framewright.settings import Settings
 from tests.clips.code import read_code
 from tests.clips.expect import luma8
 from tests.clips.make import Clip, make
+from tests.clips.tool import encode
 
 
 def split(clip: Clip, folder: Path) -> SplitVideo:
@@ -61,13 +65,52 @@ def test_leading_pictures_come_from_the_tail(kind: str, clip_folder: Path, tmp_p
 def test_frames_are_counted_where_there_are_no_times(clip_folder: Path, tmp_path: Path) -> None:
     clip = make("raw_h264", clip_folder)
     parts = split(clip, tmp_path)
-    assert codes(sources(parts), [10, 11, 12], synthetic_pts=True) == [10, 11, 12]
+    assert codes(sources(parts), [10, 11, 12], counted=True) == [10, 11, 12]
 
 
 def test_frames_cut_by_an_edit_list_do_not_come_out(clip_folder: Path, tmp_path: Path) -> None:
     clip = make("edit_cut", clip_folder)
     parts = split(clip, tmp_path)
     assert codes(sources(parts), parts.pts) == list(range(33, 75))
+
+
+def test_frames_cut_by_an_edit_list_are_not_counted(clip_folder: Path, tmp_path: Path) -> None:
+    clip = make("edit_cut", clip_folder)
+    parts = split(clip, tmp_path)
+    assert codes(sources(parts), [0, 1, 41], counted=True) == [33, 34, 74]
+
+
+PALETTE = ("-vf", "split[a][b];[a]palettegen[p];[b][p]paletteuse", "-pix_fmt", "pal8")
+
+
+@pytest.mark.parametrize(
+    ("file", "args"),
+    [
+        ("a.avi", ("-c:v", "rawvideo", *PALETTE)),
+        ("a.mov", ("-c:v", "rawvideo", *PALETTE)),
+        ("a.mov", ("-c:v", "qtrle", "-pix_fmt", "rgb24")),
+        ("a.mov", ("-c:v", "qtrle", "-pix_fmt", "rgb555be")),
+        ("a.avi", ("-c:v", "msvideo1")),
+        ("a.gif", ()),
+    ],
+)
+def test_pictures_that_need_more_than_their_packets(
+    file: str, args: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Palettes and depths of samples are stated by the container, not in the data."""
+    path = tmp_path / file
+    encode(path, *args, count=50)
+    parts = split_video(path, tmp_path, 0.5, Settings())
+    with av.open(str(path)) as container:
+        wanted = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert np.ptp(wanted[0]) > 100
+    found: list[VideoFrame] = []
+    for number, bundle in enumerate(parts.bundles):  # each by a decoder that knows no other
+        pts = parts.pts[bundle.start_frame : bundle.stop_frame]
+        found += decode_frames(sources(parts, number), pts)
+    assert len(found) == len(wanted) == 50
+    for frame, pixels in zip(found, wanted, strict=True):
+        assert np.array_equal(frame.to_ndarray(format="rgb24"), pixels)
 
 
 def test_nothing_wanted_opens_nothing() -> None:

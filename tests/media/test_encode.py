@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from av.video.frame import PictureType, VideoFrame
 from framewright.errors import OutputRefused
 from framewright.media.encode import UnitEncoder, encoder_build, encoder_spec
 from framewright.settings import Settings
-from framewright.types import HdrMetadata, VideoInfo
+from framewright.types import EncoderSpec, HdrMetadata, VideoInfo
 from tests.test_types import COLOR, VIDEO
 
 
@@ -130,3 +131,36 @@ def test_every_possible_rate_factor_is_one_the_encoder_takes() -> None:
 def test_a_container_that_is_not_known() -> None:
     with pytest.raises(OutputRefused, match="use one of"):
         encoder_spec(VIDEO, ".avi", Settings())
+
+
+DEEP = VIDEO.model_copy(update={"pixel_format": "yuv420p10le"})
+
+
+def test_av1_takes_hdr_in_its_own_units() -> None:
+    hdr = HdrMetadata(
+        mastering_display="G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)",
+        content_light="1000,400",
+    )
+    spec = encoder_spec(DEEP.model_copy(update={"hdr": hdr}), ".webm", Settings())
+    assert spec.codec == "libsvtav1"
+    assert spec.options["svtav1-params"] == (
+        "lp=1:mastering-display=G(0.26500,0.69000)B(0.15000,0.06000)R(0.68000,0.32000)"
+        "WP(0.31270,0.32900)L(1000.00000,0.00500):content-light=1000,400"
+    )
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="counts threads as Linux does")
+def test_av1_keeps_to_the_threads_it_is_given(tmp_path: Path) -> None:
+    """Left alone it starts more than 40, and that in each scoring process."""
+
+    def started(spec: EncoderSpec) -> int:
+        before = len(os.listdir("/proc/self/task"))
+        encoder = UnitEncoder(tmp_path / "unit.mp4", spec, DEEP, 128, 96)
+        encoder.add(VideoFrame(128, 96, spec.pixel_format))
+        during = len(os.listdir("/proc/self/task"))
+        encoder.close()
+        return during - before
+
+    spec = encoder_spec(DEEP, ".webm", Settings(encoder_threads=1))
+    unbounded = spec.model_copy(update={"options": {"crf": "30", "preset": "8"}})
+    assert started(spec) < started(unbounded) / 2

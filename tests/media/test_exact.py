@@ -45,7 +45,7 @@ def score(
     manifest = upload(parts, store)
     for unit in manifest.units:
         score_unit(store, manifest.job_key, unit.index)
-    output = resolve_output(f"{folder}/out/", source, parts.suffix, "identity")
+    output = resolve_output(f"{folder}/out/", source, parts.suffix, manifest.scorer)
     return output, stitch(store, manifest, source, output)
 
 

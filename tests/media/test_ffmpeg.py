@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import ffmpeg
 import pytest
 
 from framewright.errors import EngineBug
+from framewright.media import ffmpeg as ffmpeg_module
 from framewright.media.ffmpeg import convert_stream, ffmpeg_version, local_input, run_graph
 from framewright.media.source import file_url
 from tests.clips.expect import observe
@@ -43,7 +45,7 @@ def test_a_converted_stream_keeps_its_times(clip_folder: Path, tmp_path: Path) -
 
 
 def test_the_end_of_what_ffmpeg_said_is_told(cfr25: Clip, tmp_path: Path) -> None:
-    with pytest.raises(EngineBug, match=r"ffmpeg failed: .*nonsense"):
+    with pytest.raises(EngineBug, match=r"ffmpeg failed: .*nonsense.* a full disk .* otherwise"):
         convert_stream(cfr25.path, 1, "nonsense", {}, tmp_path / "a.nut")
 
 
@@ -60,3 +62,14 @@ def test_files_that_name_others_are_not_followed(
 def test_a_stream_that_is_not_there(cfr25: Clip, tmp_path: Path) -> None:
     with pytest.raises(EngineBug, match="matches no streams"):
         convert_stream(cfr25.path, 7, "flac", {}, tmp_path / "a.nut")
+
+
+def test_a_run_that_does_not_end_is_stopped(
+    cfr25: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ffmpeg_module, "TIMEOUT_SECONDS", 0.5)
+    endless = local_input(cfr25.path, stream_loop="-1", re=None)
+    began = time.monotonic()
+    with pytest.raises(EngineBug, match=r"not done after 0 s and was stopped"):
+        run_graph(ffmpeg.output(endless, file_url(tmp_path / "out.mp4")))
+    assert time.monotonic() - began < 20

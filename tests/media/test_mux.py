@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import gc
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
+from av.packet import Packet
 
 from framewright.errors import FrameCountError, VerificationError
+from framewright.media import mux as mux_module
 from framewright.media.mux import Muxed, mux, payload
+from framewright.media.probe import probe
 from framewright.score import score_unit
 from framewright.settings import Settings
 from framewright.storage import Store
 from framewright.types import Manifest
 from tests.clips.expect import observe
 from tests.clips.make import Clip, make
-from tests.support import plan_job
+from tests.clips.tool import encode, ffmpeg
+from tests.support import clip_key, plan_job
 
 Parts = tuple[Manifest, list[Path], int]
 
@@ -30,7 +37,7 @@ def scored(clip: Clip, folder: Path, suffix: str = "") -> Parts:
         record = score_unit(store, manifest.job_key, unit.index)
         reorder = max(reorder, record.reorder_frames)
         paths.append(folder / f"clip{unit.index}.mp4")
-        store.download(manifest.unit_video_key(unit.index), paths[-1])
+        store.download(clip_key(store, manifest, unit.index), paths[-1])
     return manifest, paths, reorder
 
 
@@ -93,6 +100,44 @@ def test_the_first_frames_time_is_kept(clip_folder: Path, tmp_path: Path) -> Non
     assert observe(out).times[0] == Fraction(1)
 
 
+@pytest.mark.parametrize(
+    "turn",
+    [
+        ("-display_hflip",),
+        ("-display_vflip",),
+        ("-display_rotation", "90"),
+        ("-display_rotation", "90", "-display_hflip"),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_the_display_matrix_is_the_sources(
+    turn: tuple[str, ...], suffix: str, clip_folder: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "turned.mp4"
+    ffmpeg(*turn, "-i", f"file:{make('small', clip_folder).path}", "-c", "copy", f"file:{path}")
+    parts = scored(replace(make("small", clip_folder), path=path), tmp_path, suffix)
+    out, _ = join(path, parts, tmp_path, suffix)
+    wanted = probe(path, Settings())
+    assert wanted.display_matrix
+    assert probe(out, Settings()).display_matrix == wanted.display_matrix
+
+
+def test_grey_without_a_range_comes_out_as_bright(clip_folder: Path, tmp_path: Path) -> None:
+    """FFmpeg reads it as full range; the result is no grey, so it must say so."""
+    path = tmp_path / "grey.avi"
+    encode(path, "-c:v", "rawvideo", "-pix_fmt", "gray", count=3)
+    parts = scored(replace(make("small", clip_folder), path=path), tmp_path, ".mp4")
+    out, _ = join(path, parts, tmp_path)
+    pictures = []
+    for file in (path, out):
+        with av.open(str(file)) as container:
+            frame = next(container.decode(video=0))
+            pictures.append(frame.to_ndarray(format="rgb24").astype(float))
+            tag = int(frame.color_range)
+    assert tag == 2
+    assert abs(pictures[0] - pictures[1]).mean() < 2
+
+
 def test_a_missing_frame_is_noticed(cfr25: Clip, parts: Parts, tmp_path: Path) -> None:
     manifest, paths, reorder = parts
     short = manifest.model_copy(
@@ -118,3 +163,29 @@ def test_adts_framing_is_no_part_of_the_sound(clip_folder: Path) -> None:
         whole = bytes(packet)
         assert payload(packet, "mpegts") == whole[7:]
         assert payload(packet, "mov,mp4,m4a,3gp,3g2,mj2") == whole
+
+
+def test_a_units_packets_are_not_held(clip_folder: Path, tmp_path: Path) -> None:
+    """A unit may be an hour: of its packets those are in memory that are being written."""
+    clip = make("cfr25", clip_folder)
+    store, manifest = plan_job(clip.path, tmp_path, unit_seconds=60)
+    record = score_unit(store, manifest.job_key, 0)
+    path = tmp_path / "clip.mp4"
+    store.download(clip_key(store, manifest, 0), path)
+    alive: list[int] = []
+    write = mux_module._video_packets
+
+    def watched(*args: Any) -> Any:
+        for number, timed in enumerate(write(*args)):
+            if number % 25 == 10:
+                alive.append(sum(type(thing) is Packet for thing in gc.get_objects()))
+            yield timed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mux_module, "_video_packets", watched)
+        mux(
+            clip.path, manifest, lambda _: path, record.reorder_frames, tmp_path / "o.mp4", ".mp4",
+            tmp_path, Settings(), lambda _: None,
+        )  # fmt: skip
+    assert len(alive) == 3
+    assert all(0 < count < 10 for count in alive)

@@ -12,7 +12,7 @@ from framewright.media.probe import probe
 from framewright.settings import Settings
 from framewright.types import VideoInfo
 from tests.clips.make import Clip, make, make_bad
-from tests.clips.tool import encode, x264
+from tests.clips.tool import encode, ffmpeg, x264
 
 
 def look(kind: str, folder: Path) -> VideoInfo:
@@ -83,6 +83,47 @@ def test_untagged_pictures_are_read_by_their_size(
     color = probe(tmp_path / "a.mp4", Settings()).color
     assert color.matrix_used == matrix
     assert (color.primaries, color.transfer, color.matrix) == (2, 2, 2), "and stay untagged"
+
+
+@pytest.mark.parametrize(
+    ("pixels", "full"),
+    [("gray", True), ("gray10le", True), ("ya8", True), ("yuv420p", False)],
+)
+def test_samples_without_a_range_are_read_as_ffmpeg_does(
+    pixels: str, full: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.nut"
+    encode(path, "-c:v", "rawvideo", "-pix_fmt", pixels, "-color_range", "unknown", count=1)
+    color = probe(path, Settings()).color
+    assert (color.range_tag, color.full_range) == (0, full)
+
+
+LEVEL = (65536, 0, 0, 0, 65536, 0, 0, 0, 1 << 30)
+MIRRORED = (-65536, 0, 0, 0, 65536, 0, 0, 0, 1 << 30)
+
+
+@pytest.mark.parametrize(
+    ("options", "rotation", "mirrored"),
+    [
+        (("-display_rotation", "90"), 90, False),
+        (("-display_rotation", "180"), -180, False),
+        (("-display_rotation", "270"), -90, False),
+        (("-display_hflip",), 0, True),
+        (("-display_vflip",), -180, True),
+        (("-display_rotation", "90", "-display_hflip"), -90, True),
+        (("-display_rotation", "270", "-display_hflip"), 90, True),
+    ],
+)
+def test_turned_and_mirrored(
+    options: tuple[str, ...], rotation: int, mirrored: bool, cfr25: Clip, tmp_path: Path
+) -> None:
+    path = tmp_path / "turned.mp4"
+    ffmpeg(*options, "-i", f"file:{cfr25.path}", "-c", "copy", f"file:{path}")
+    video = probe(path, Settings())
+    assert (video.rotation, video.mirrored) == (rotation, mirrored)
+    assert len(video.display_matrix) == 9
+    assert video.display_matrix != LEVEL
+    assert (video.display_matrix == MIRRORED) == (options == ("-display_hflip",))
 
 
 def test_hdr_is_read_and_warned_of(clip_folder: Path) -> None:

@@ -137,7 +137,7 @@ def test_frames_cut_by_an_edit_list_are_fed_but_not_counted(
 def test_a_stream_without_times_is_counted(clip_folder: Path, tmp_path: Path) -> None:
     clip = make("raw_h264", clip_folder)
     split = parts(clip, tmp_path)
-    assert split.synthetic_pts
+    assert split.counted
     assert split.pts == list(range(clip.count))
     assert split.video.time_base == Fraction(1, 25)
     assert len(split.bundles) == 1

@@ -87,6 +87,7 @@ def test_the_identity_is_enough_to_rebuild_it_elsewhere(painting: Path) -> None:
     painting.unlink()
     again = rebuild(ScorerIdentity.model_validate_json(text))
     assert again.identity == scorer.identity
+    assert scorer.identity.params["image"] == "painting.png", "to be told, without its folder"
     scorer.setup(CPU, 1)
     again.setup(CPU, 1)
     assert torch.equal(scorer.score(scene()), again.score(scene()))
@@ -143,6 +144,9 @@ class TestRefused:
         from framewright.scorers.fast.weights import style_names
 
         for style in style_names():
+            identity = create("color", {"style": style}).identity
+            assert identity.params["style"] == style
+            assert rebuild(identity).identity == identity
             assert torch.isfinite(scored(scene(1), style=style)).all()
 
     @pytest.mark.parametrize("content", [b"", b"not an image", b"\x89PNG\r\n\x1a\n" + b"\0" * 50])
@@ -175,6 +179,45 @@ class TestRefused:
         path.write_bytes(data)
         with pytest.raises(ScorerOptionError, match=r"bomb\.png' cannot be read .*exceeds limit"):
             create("color", {"image": str(path)})
+
+    @pytest.mark.parametrize(
+        ("change", "said"),
+        [
+            ({"mean": None}, "mean and covariance together"),
+            ({"covariance": None}, "mean and covariance together"),
+            ({"mean": "0.5"}, r"mean of scorer 'color' is a list of 3 numbers .* not '0\.5'"),
+            ({"mean": [1]}, "mean of scorer"),
+            ({"mean": [0.1, 0.2, 1.2]}, "mean of scorer"),
+            ({"mean": [0.1, 0.2, float("nan")]}, "mean of scorer"),
+            ({"mean": [0.1, 0.2, "0.3"]}, "mean of scorer"),
+            ({"mean": [0.1, 0.2, True]}, "mean of scorer"),
+            ({"covariance": "1"}, "3 lists of 3 numbers.* not '1'"),
+            ({"covariance": 1}, "3 lists of 3 numbers"),
+            ({"covariance": [[1]]}, "3 lists of 3 numbers"),
+            ({"covariance": [[0.1, 0.2, 0.3]]}, "3 lists of 3 numbers"),
+            ({"covariance": [[0.1, 0, 0], [0.05, 0.1, 0], [0, 0, 0.1]]}, "symmetric"),
+            ({"covariance": [[0.1, 0, 0], [0, 0.1, 0], [0, 0, -0.1]]}, "no negative eigenvalue"),
+            ({"covariance": [[0.1, 0.2, 0], [0.2, 0.1, 0], [0, 0, 0.1]]}, "no negative"),
+            ({"covariance": [[9, 0, 0], [0, 0.1, 0], [0, 0, 0.1]]}, r"variances of at most 0\.25"),
+            ({"style": "garbage"}, "unknown style 'garbage'"),
+            ({"style": "wave", "image": "wave.jpg"}, "needs one of"),
+            ({"style": 5}, "style and image of scorer 'color' are texts, not 5 and ''"),
+        ],
+        ids=str,
+    )
+    def test_statistics_that_no_colours_have(self, change: dict[str, object], said: str) -> None:
+        good: dict[str, object] = {
+            "mean": [0.1, 0.5, 1],
+            "covariance": [[0.1, 0.01, 0], [0.01, 0.1, 0], [0, 0, 0.1]],
+        }
+        assert create("color", good).identity.params["mean"] == [0.1, 0.5, 1.0]
+        given = {key: value for key, value in (good | change).items() if value is not None}
+        with pytest.raises(ScorerOptionError, match=said):
+            create("color", given)
+
+    def test_an_image_that_is_no_path(self) -> None:
+        with pytest.raises(ScorerOptionError, match="are texts, not '' and 5"):
+            create("color", {"image": 5})
 
     def test_an_option_it_does_not_take(self) -> None:
         with pytest.raises(ScorerOptionError, match="takes no option 'strength'"):

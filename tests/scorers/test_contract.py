@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from PIL import Image
 
 from framewright.errors import EnvironmentMismatch, ScorerOptionError
 from framewright.scorers import Scorer, create, describe, rebuild, scorer_names
+from framewright.scorers.base import Prepares
 from framewright.types import ScorerIdentity
 from tests.support import install_scorer
 
@@ -112,6 +114,20 @@ def test_scores_the_same_twice(name: str, ready: Callable[[str], Scorer]) -> Non
     assert torch.equal(first, again.score(given.clone()))
 
 
+def test_fast_does_what_takes_long_before_it_scores(ready: Callable[[str], Scorer]) -> None:
+    """Compiling for a size is loading, and makes no other picture."""
+    scorer = rebuild(ready("fast").identity)
+    assert isinstance(scorer, Prepares)
+    scorer.setup(torch.device("cpu"), 1)
+    given = frames(1, 48, 40)
+    began = time.perf_counter()
+    scorer.prepare(48, 40)
+    prepared = time.perf_counter()
+    result = scorer.score(given.clone())
+    assert time.perf_counter() - prepared < (prepared - began) / 2
+    assert torch.equal(result, ready("fast").score(given.clone()))
+
+
 @pytest.mark.parametrize("name", SCORERS)
 def test_without_context_frames_do_not_depend_on_their_batch(
     name: str, ready: Callable[[str], Scorer]
@@ -164,3 +180,14 @@ def test_a_users_own_scorer_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert rebuild(scorer.identity).identity == scorer.identity
     with pytest.raises(ScorerOptionError, match="Its options: strength"):
         create("negative", {"depth": 1})
+    for value in ("much", [1]):
+        with pytest.raises(ScorerOptionError, match=r"options strength=.*\. Its options: strength"):
+            create("negative", {"strength": value})
+
+
+def test_an_option_that_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install_scorer(tmp_path, "needy", PLUGIN.replace("strength=1.0", "strength"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    said = r"scorer 'needy' does not work with the options \(none\): .*'strength'"
+    with pytest.raises(ScorerOptionError, match=said):
+        create("needy", {})

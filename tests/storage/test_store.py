@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import signal
@@ -346,3 +347,39 @@ class TestLocal:
     def test_home_is_understood(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setenv("HOME", str(tmp_path))
         assert open_store("~/work").url == str(tmp_path / "work")
+
+    @pytest.mark.parametrize("code", [errno.EPERM, errno.ENOTSUP, errno.ENOSYS])
+    def test_a_file_system_without_hard_links(
+        self, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """SMB, exFAT and some of FUSE have none."""
+
+        def link(*_: object) -> None:
+            raise OSError(code, os.strerror(code))
+
+        monkeypatch.setattr(os, "link", link)
+        store = LocalStore(tmp_path)
+        first = store.put("a/b", b"first", overwrite=False)
+        assert store.put("a/b", b"second", overwrite=False) == first
+        assert store.read("a/b") == b"first"
+        assert list((tmp_path / ".staging").iterdir()) == []
+
+    def test_another_error_of_the_link_is_said(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def link(*_: object) -> None:
+            raise OSError(errno.EIO, "broken")
+
+        monkeypatch.setattr(os, "link", link)
+        with pytest.raises(StoreUnavailable, match="broken"):
+            LocalStore(tmp_path).put("a", b"x", overwrite=False)
+
+    def test_what_killed_writers_left_is_removed_after_a_day(self, tmp_path: Path) -> None:
+        staging = tmp_path / ".staging"
+        staging.mkdir()
+        for name, hours in (("old", 25), ("new", 1)):
+            (staging / name).write_bytes(b"half")
+            when = time.time() - hours * 3600
+            os.utime(staging / name, (when, when))
+        LocalStore(tmp_path).put("a", b"x")
+        assert os.listdir(staging) == ["new"]

@@ -2,6 +2,7 @@ import pytest
 from prefect.states import Failed
 
 from framewright.errors import (
+    EnvironmentMismatch,
     FrameCountError,
     ScorerOptionError,
     SourceRefused,
@@ -17,6 +18,7 @@ from tasks.score import score
     [
         (SourceRefused("empty", "nothing in it"), False),
         (ScorerOptionError("no such style"), False),
+        (EnvironmentMismatch("another release"), False),
         (FrameCountError(3, 2, "unit 0"), False),
         (StoreUnavailable("no answer"), True),
         (WorkerLost("gone"), True),

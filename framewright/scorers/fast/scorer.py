@@ -48,6 +48,13 @@ class FastScorer:
         network = ConditionalStyleNet()
         network.load_state_dict(trunk)
         self._run = build_runner(network, vectors[self._style], device, threads)
+        self._device = device
+
+    def prepare(self, height: int, width: int) -> None:
+        """Compile the network for frames of a size, in pixels, which takes seconds on a CPU."""
+        import torch
+
+        self._run(torch.zeros(1, 3, height, width, device=self._device))
 
     def score(self, frames: torch.Tensor) -> torch.Tensor:
         """Paint frames, shape (N, 3, H, W)."""

@@ -1,0 +1,180 @@
+"""Learn the time stamps of all frames: from the packets, or by decoding where those mislead.
+
+Two questions are kept apart: which times are written, and how a frame is found when decoding. A
+source whose packets cannot be told apart by their stamps is decoded by counting, from the start,
+and still keeps every stamp of its own that can be kept.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice, pairwise
+from pathlib import Path
+from statistics import median_low
+
+from framewright.errors import ManifestError, SourceRefused
+from framewright.media.decode import BundleSource, first_decoded, shown_frames
+from framewright.types import VideoInfo
+
+__all__ = ["FrameTimes", "frame_times", "repair_stamps"]
+
+_ELEMENTARY = ("h264", "hevc", "mpegvideo")
+"""Demuxers of streams without time stamps; where they give some, they made them up."""
+_EXACT_CONTAINERS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
+"""Containers that state when a picture is shown; others say or imply when it is decoded."""
+_HEAD_FRAMES = 16
+_TOLD_EVERY_FRAMES = 500
+
+
+@dataclass(frozen=True, slots=True)
+class FrameTimes:
+    """When each frame is shown, and how a decoder finds it."""
+
+    pts: list[int]
+    """Strictly increasing, in the source's time base; frame numbers where ``numbered``."""
+    counted: bool = False
+    """Frames are found by counting what the decoder gives, not by their time stamps."""
+    numbered: bool = False
+    """The source has no time stamps at all."""
+    repaired: int = 0
+    """Stamps that were missing, repeated or backward, and were replaced."""
+
+
+def frame_times(
+    video: VideoInfo,
+    packets: Sequence[int | None],
+    bundles: Sequence[Path],
+    *,
+    first_pts: int | None,
+    reordered: bool,
+    on_frame: Callable[[int], None],
+) -> FrameTimes:
+    """Learn all frames' times, and prove that the bundles decode as the source does.
+
+    Args:
+        video: what the probe said.
+        packets: time stamps of all packets that are shown, in decoding order.
+        bundles: files of all bundles, in order.
+        first_pts: time stamp of the first picture that is shown, as decoded from the source.
+        reordered: the codec shows pictures in another order than it stores them.
+        on_frame: told the number of frames decoded, now and then, where all must be.
+
+    Raises:
+        SourceRefused: the bundles do not decode, or damage was met.
+    """
+    sources = [_opener(path) for path in bundles]
+    _check_decodes(video, sources[0])
+    head, count = [first_pts], 1
+    if video.container not in _EXACT_CONTAINERS:
+        count = _HEAD_FRAMES
+        head = [frame.pts for frame in islice(shown_frames(sources), count)]
+    shown = sorted(tick for tick in packets if tick is not None)
+    usable = len(shown) == len(packets) and _increasing(shown)
+    # AVI numbers packets as they are stored, and says nothing of the order they are shown in.
+    guessed = video.container == "avi" and video.codec in ("h264", "hevc") and reordered
+    if usable and not guessed and head == shown[:count]:
+        return FrameTimes(shown)
+    decoded = _decoded_stamps(sources, on_frame)
+    if usable and len(decoded) == len(shown):
+        return FrameTimes(shown, counted=decoded != shown)
+    if usable and _increasing(decoded) and set(decoded) <= set(shown):
+        return FrameTimes([tick for tick in decoded if tick is not None])
+    if usable and guessed:
+        return FrameTimes(list(range(shown[0], shown[0] + len(decoded))), counted=True)
+    if all(tick is None for tick in decoded) or video.container in _ELEMENTARY:
+        return FrameTimes(list(range(len(decoded))), counted=True, numbered=True)
+    pts, repaired = repair_stamps(decoded)
+    return FrameTimes(pts, counted=True, repaired=repaired)
+
+
+def _opener(path: Path) -> BundleSource:
+    return lambda: path.open("rb")
+
+
+def _decoded_stamps(
+    sources: Sequence[BundleSource], on_frame: Callable[[int], None]
+) -> list[int | None]:
+    """Decode everything, for the time stamps alone: the slow way."""
+    stamps: list[int | None] = []
+    for frame in shown_frames(sources):
+        stamps.append(frame.pts)
+        if len(stamps) % _TOLD_EVERY_FRAMES == 0:
+            on_frame(len(stamps))
+    if not stamps:
+        raise SourceRefused("no_frames", "no frame could be decoded; export the file again.")
+    return stamps
+
+
+def _increasing(ticks: Sequence[int | None]) -> bool:
+    return None not in ticks and all(
+        before < after
+        for before, after in pairwise(ticks)
+        if before is not None and after is not None
+    )
+
+
+def _check_decodes(video: VideoInfo, bundle: BundleSource) -> None:
+    """Decode a picture as a worker will, to refuse now what would fail there."""
+    advice = (
+        f"{video.codec} video of pixel format {video.pixel_format} cannot be decoded apart from "
+        "its container; convert it to H.264 first."
+    )
+    try:
+        frame = first_decoded(bundle)
+    except (SourceRefused, ManifestError, ValueError) as error:
+        raise SourceRefused("unsupported", f"{advice} ({error})") from error
+    found = "no picture" if frame is None else frame.format.name
+    if found != video.pixel_format:
+        raise SourceRefused("unsupported", f"{advice} (The decoder gave {found}.)")
+
+
+def repair_stamps(stamps: Sequence[int | None]) -> tuple[list[int], int]:
+    """Make time stamps strictly increasing, changing as few as possible.
+
+    A stamp that is missing or out of order is placed evenly between its neighbours, or one usual
+    step beyond the last; where ticks are too coarse to fit it in, what follows moves on by a tick.
+
+    Args:
+        stamps: in order of presentation, at least one of them not None.
+
+    Returns:
+        The stamps, and how many of them differ from those given.
+    """
+    kept = _longest_increasing(stamps)
+    ticks = [stamps[place] or 0 for place in kept]
+    rises = [
+        max(1, (b - a) // (j - i)) for (i, a), (j, b) in pairwise(zip(kept, ticks, strict=True))
+    ]
+    step = median_low(rises) if rises else 1
+    placed = [ticks[0] - step * (kept[0] - place) for place in range(kept[0])]
+    for (i, a), (j, b) in pairwise(zip(kept, ticks, strict=True)):
+        placed += [a + (b - a) * (place - i) // (j - i) for place in range(i, j)]
+    beyond = range(len(stamps) - kept[-1])
+    placed += [ticks[-1] + step * more for more in beyond]
+    for place in range(1, len(placed)):
+        placed[place] = max(placed[place], placed[place - 1] + 1)
+    return placed, sum(new != old for new, old in zip(placed, stamps, strict=True))
+
+
+def _longest_increasing(stamps: Sequence[int | None]) -> list[int]:
+    """Places of the longest strictly increasing subsequence, the first of equal stamps."""
+    tails: list[int] = []
+    ends: list[int] = []
+    before: dict[int, int | None] = {}
+    for place, tick in enumerate(stamps):
+        if tick is None:
+            continue
+        at = bisect_left(tails, tick)
+        if at < len(tails) and tails[at] == tick:
+            continue
+        before[place] = ends[at - 1] if at else None
+        tails[at : at + 1] = [tick]
+        ends[at : at + 1] = [place]
+    places: list[int] = []
+    place_: int | None = ends[-1] if ends else None
+    while place_ is not None:
+        places.append(place_)
+        place_ = before[place_]
+    return places[::-1]

@@ -1,0 +1,99 @@
+"""The flow's own decisions after the result is in its place; the run itself is in tests/e2e."""
+
+import logging
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from prefect.client.schemas.objects import State
+
+from flows import score_video as module
+from framewright.errors import EngineBug
+from framewright.types import ScorerIdentity
+
+
+@pytest.fixture
+def stores(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A run in which all stages up to the report work; returns the stores they were given."""
+    seen: list[str] = []
+
+    def plan(*args: Any) -> tuple[Any, Path]:
+        seen.append(args[4])
+        return SimpleNamespace(job_key="k", seconds=0.0), Path("/out/a.mp4")
+
+    def score(job_key: str, store: str, board: object) -> tuple[set[int], float]:
+        seen.append(store)
+        return set(), 0.0
+
+    def stitch(*_: object, store: str, **__: object) -> SimpleNamespace:
+        seen.append(store)
+        return SimpleNamespace(output="/out/a.mp4")
+
+    def report(*_: object, **__: object) -> SimpleNamespace:
+        return SimpleNamespace(
+            output="/out/a.mp4",
+            frames_in=1,
+            frames_out=1,
+            units=[1],
+            units_scored=1,
+            frames_per_second=1.0,
+            overhead_share=0.0,
+        )
+
+    monkeypatch.setattr(
+        module, "ProgressBoard", lambda key: SimpleNamespace(say=lambda words: None)
+    )
+    identity = ScorerIdentity(name="identity", version="1")
+    monkeypatch.setattr(module, "create", lambda *_: SimpleNamespace(identity=identity))
+    monkeypatch.setattr(module, "get_run_logger", lambda: logging.getLogger("test"))
+    monkeypatch.setattr(module, "_plan", plan)
+    monkeypatch.setattr(module, "_score", score)
+    monkeypatch.setattr(module, "stitch_video", stitch)
+    monkeypatch.setattr(module, "publish_report", report)
+    monkeypatch.setattr(module, "compare_videos", lambda *_: "/out/a.side-by-side.mp4")
+    return seen
+
+
+def fail(*_: object, **__: object) -> None:
+    raise EngineBug("no space left")
+
+
+def run(**parameters: Any) -> Any:
+    return module.score_video.fn("/in/a.mp4", "/out/", scorer="identity", **parameters)
+
+
+def test_a_run_tells_what_it_made(stores: list[str]) -> None:
+    made = run(comparison=True)
+    assert (made["output"], made["comparison"]) == ("/out/a.mp4", "/out/a.side-by-side.mp4")
+
+
+def test_tasks_get_an_absolute_store(
+    stores: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(module, "get_settings", lambda: SimpleNamespace(work_store="work"))
+    run()
+    assert stores == [str(tmp_path / "work")] * 3
+
+
+def test_a_comparison_that_fails_is_only_logged(
+    stores: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "compare_videos", fail)
+    made = run(comparison=True)
+    assert (made["output"], made["comparison"]) == ("/out/a.mp4", "")
+    [line] = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert "there is no comparison clip of a.mp4: no space left" in line.getMessage()
+
+
+def test_a_report_that_fails_says_that_the_output_is_there(
+    stores: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "publish_report", fail)
+    state = run()
+    assert isinstance(state, State)
+    assert state.is_failed()
+    assert state.message is not None
+    assert state.message.startswith("/out/a.mp4 is finished, verified and in its place; only the")
+    assert "no space left" in state.message
