@@ -274,6 +274,7 @@ def _commands(stack: Stack, workers: int) -> dict[str, tuple[str, ...]]:
         "dask workers": (
             *("-m", "dask", "worker", stack.scheduler_address, *local, *code),
             *("--nworkers", str(workers), "--nthreads", "1", "--memory-limit", "0"),
+            *("--preload", "framewright.model"),  # torch, while the server starts
             *("--local-directory", str(Path(stack.home) / "dask")),
         ),
     }
