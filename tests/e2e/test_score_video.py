@@ -199,9 +199,10 @@ def test_a_unit_that_kills_every_worker_fails_the_run(
     assert name == "Failed"
     assert "unit 0, frames [0, 75), killed every worker that tried it" in message
     assert not (tmp_path / "out.mp4").exists()
-    states = {task.name: task.state.name for task in runs.task_runs(run) if task.state}
-    assert states["score unit 0 [0, 75)"] == "Crashed"
-    assert "Running" not in states.values()
+    states = [(task.name, task.state.name) for task in runs.task_runs(run) if task.state]
+    # A process may die before Prefect has heard from it: then there is no task run to close.
+    assert {state for name, state in states if name.startswith("score")} <= {"Crashed"}
+    assert "Running" not in [state for _, state in states]
 
 
 def test_a_worker_without_our_code_fails_the_run_by_name(
