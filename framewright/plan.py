@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 from functools import lru_cache
@@ -12,6 +11,7 @@ from pydantic import ValidationError
 
 from framewright import __version__
 from framewright.errors import InputError, ManifestError
+from framewright.files import file_sha256
 from framewright.media.carry import preferred_suffix
 from framewright.media.encode import encoder_spec
 from framewright.media.probe import probe
@@ -90,7 +90,7 @@ def split(
         raise InputError(f"a unit of {seconds} s is not possible; use more than 0, at most 3600 s.")
     video = probe(source, settings)
     identity = SourceInfo(
-        name=source.name, size_bytes=source.stat().st_size, sha256=_sha256(source)
+        name=source.name, size_bytes=source.stat().st_size, sha256=file_sha256(source)
     )
     suffix = (suffix or preferred_suffix(video)).lower()
     encoder = encoder_spec(video, suffix, settings)
@@ -240,8 +240,3 @@ def _parse(data: bytes, where: str) -> Manifest:
         return Manifest.model_validate_json(data)
     except ValidationError as error:
         raise ManifestError(f"manifest of {where} not readable: {error}.") from error
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import socket
@@ -24,6 +23,7 @@ from framewright.errors import (
     ScorerFailed,
     SourceRefused,
 )
+from framewright.files import file_sha256
 from framewright.media.color import FrameToRgb, Pixels, RgbToFrame
 from framewright.media.decode import BundleSource, MissingFrames, decode_frames
 from framewright.media.encode import UnitEncoder, encoder_build
@@ -96,7 +96,7 @@ def _score_and_publish(
             width=run.width,
             height=run.height,
             reorder_frames=run.reorder_frames,
-            video_sha256=_sha256(clip),
+            video_sha256=file_sha256(clip),
             size_bytes=clip.stat().st_size,
             started_at=started_at,
             seconds=seconds,
@@ -304,8 +304,3 @@ class _UnitRun:
             self.reorder_frames = encoder.reorder_frames
         if count != unit.frames:
             raise FrameCountError(unit.frames, count, f"unit {unit.index}")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import tempfile
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from framewright.errors import InputError, OutputRefused, TransientError
+from framewright.files import PARTIAL_PREFIX, file_sha256, publish
 from framewright.media.containers import container_for
 from framewright.media.mux import Muxed, mux
 from framewright.media.verify import verify_output
@@ -31,10 +31,8 @@ __all__ = ["Stitched", "stitch"]
 
 logger = logging.getLogger(__name__)
 
-_PARTIAL = ".framewright-"
-"""How the names of files begin that lie beside an output while they are written."""
 _LEFT_BEHIND_SECONDS = 24 * 3600.0
-"""Files of that name and age are what a process that was killed has left."""
+"""Partial files of that age are what a process that was killed has left."""
 
 
 class Stitched(Record):
@@ -100,7 +98,7 @@ def stitch(
             report,
         )
         rounding = _verify(partial, manifest, muxed, output.suffix)
-        digest, size_bytes = _sha256(partial), partial.stat().st_size
+        digest, size_bytes = file_sha256(partial), partial.stat().st_size
     seconds = time.perf_counter() - started
     logger.info("%s: %d frames, verified, in %.1f s", output.name, manifest.frames, seconds)
     last = manifest.pts.unpack()[-1] + manifest.last_duration_ticks - manifest.pts.first
@@ -128,7 +126,7 @@ def _check_source(source: Path, manifest: Manifest) -> None:
                 f"{source.name!r} is not the file that was split: it has {size_bytes} bytes, then "
                 f"it had {manifest.source.size_bytes}. {advice}"
             )
-        digest = _sha256(source)
+        digest = file_sha256(source)
     except OSError as error:
         raise InputError(
             f"{str(source)!r} cannot be read any more ({error.strerror}); its sound is needed for "
@@ -179,7 +177,7 @@ class _Clips:
             self._held = -1
             try:
                 self._store.download(self._manifest.unit_video_key(index, wanted), path)
-                whole = _sha256(path) == wanted
+                whole = file_sha256(path) == wanted
             except KeyError:
                 whole = False
             if not whole:
@@ -208,8 +206,8 @@ def _unpublished(output: Path) -> Iterator[Path]:
     """Give a path beside ``output`` that becomes it on success and vanishes on failure."""
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        remove_older(output.parent, f"{_PARTIAL}*", _LEFT_BEHIND_SECONDS)
-        descriptor, name = tempfile.mkstemp(prefix=_PARTIAL, dir=output.parent)
+        remove_older(output.parent, f"{PARTIAL_PREFIX}*", _LEFT_BEHIND_SECONDS)
+        descriptor, name = tempfile.mkstemp(prefix=PARTIAL_PREFIX, dir=output.parent)
     except OSError as error:
         raise OutputRefused(
             f"cannot write to the folder {str(output.parent)!r}: {error.strerror}; "
@@ -219,20 +217,6 @@ def _unpublished(output: Path) -> Iterator[Path]:
     partial = Path(name)
     try:
         yield partial
-        os.chmod(partial, 0o666 & ~_umask())
-        with partial.open("rb") as stream:
-            os.fsync(stream.fileno())
-        partial.replace(output)
+        publish(partial, output)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import ffmpeg
 
+from framewright.files import PARTIAL_PREFIX, publish
 from framewright.media.ffmpeg import local_input, run_graph
 from framewright.media.probe import select_video_stream
 from framewright.media.source import file_url
@@ -35,21 +36,14 @@ def side_by_side(left: Path, right: Path, output: Path) -> None:
     Raises:
         EngineBug: ffmpeg failed.
     """
-    descriptor, name = tempfile.mkstemp(prefix=".framewright-", suffix=".mp4", dir=output.parent)
+    descriptor, name = tempfile.mkstemp(prefix=PARTIAL_PREFIX, suffix=".mp4", dir=output.parent)
     os.close(descriptor)
     partial = Path(name)
     try:
         _write(left, right, partial)
-        partial.chmod(0o666 & ~_umask())
-        partial.replace(output)
+        publish(partial, output)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _write(left: Path, right: Path, output: Path) -> None:
