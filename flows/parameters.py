@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from prefect.runtime import flow_run
 from pydantic import Field
@@ -17,6 +17,9 @@ from framewright.scorers.fast.weights import style_names
 
 __all__ = [
     "AbsolutePath",
+    "Hdr",
+    "Interlaced",
+    "OnDamage",
     "ScorerName",
     "StyleName",
     "UnitSeconds",
@@ -28,6 +31,9 @@ __all__ = [
 AbsolutePath = Annotated[str, Field(pattern=r"^/")]
 ScorerName = Annotated[str, Field(json_schema_extra={"enum": scorer_names()})]
 StyleName = Annotated[str, Field(json_schema_extra={"enum": ["", *style_names()]})]
+OnDamage = Literal["refuse", "hold"]
+Interlaced = Literal["keep", "deinterlace"]
+Hdr = Literal["refuse", "tone-map", "pass"]
 UnitSeconds = Annotated[float, Field(gt=0, le=3600)]
 WorkStore = Annotated[str, Field(pattern=r"^(/.*|file:///.*)?$")]
 """Never a relative path: every worker would find another folder there."""

@@ -15,6 +15,9 @@ from prefect.states import Failed
 from flows.cluster import Cluster, choose_runner
 from flows.parameters import (
     AbsolutePath,
+    Hdr,
+    Interlaced,
+    OnDamage,
     ScorerName,
     StyleName,
     UnitSeconds,
@@ -30,7 +33,7 @@ from framewright.score import finished_units
 from framewright.scorers import create
 from framewright.settings import get_settings
 from framewright.storage import open_store
-from framewright.types import RunReport, ScorerIdentity, Unit
+from framewright.types import RunReport, ScorerIdentity, Treatment, Unit
 from tasks.compare import compare_videos
 from tasks.progress import ProgressBoard
 from tasks.report import publish_report
@@ -53,6 +56,9 @@ def score_video(
     unit_seconds: UnitSeconds = 10.0,
     work_store: WorkStore = "",
     comparison: bool = False,
+    on_damage: OnDamage = "refuse",
+    interlaced: Interlaced = "keep",
+    hdr: Hdr = "refuse",
 ) -> dict[str, Any] | State[Any]:
     """Apply a model to every frame of a video; its sound and everything else stay as they are.
 
@@ -74,15 +80,22 @@ def score_video(
             of a folder that all workers see. Empty for FRAMEWRIGHT_WORK_STORE of the machine that
             runs the flow.
         comparison: Also make a clip with source and result side by side, beside the output.
+        on_damage: What happens to a damaged video. "refuse" it, or "hold" the last good frame
+            until the picture is whole again; the report lists every stretch.
+        interlaced: "keep" the two fields of each frame interleaved, or "deinterlace" into one
+            picture for each frame.
+        hdr: What happens to HDR video that the scorer does not expect. "refuse" it, "tone-map" it
+            to standard range, or "pass" its values on as they are.
     """
     started = time.perf_counter()
     source = Path(video)
     board = ProgressBoard(artifact_key("progress", video, style or scorer))
+    treatment = Treatment(on_damage=on_damage, interlaced=interlaced, hdr=hdr)
     options = {**scorer_options, **({"style": style} if style else {})}
     try:
         store = open_store(work_store or get_settings().work_store).url  # the same for all workers
         identity = create(scorer, options).identity
-        parts, target = _plan(source, output, identity, unit_seconds, store, board)
+        parts, target = _plan(source, output, identity, unit_seconds, treatment, store, board)
         prepared = time.perf_counter()
         scored_now, connect_seconds = _score(parts.job_key, store, board)
         scored = time.perf_counter()
@@ -92,14 +105,7 @@ def score_video(
         return Failed(message=str(error))
     finished = time.perf_counter()
     board.say("Writing the report")
-    stages = {
-        "split": parts.seconds,
-        "upload": prepared - started - parts.seconds,
-        "connect": connect_seconds,
-        "score": scored - prepared - connect_seconds,
-        "stitch": finished - scored,
-        "total": finished - started,
-    }
+    stages = _stages(parts.seconds, connect_seconds, started, prepared, scored, finished)
     try:
         report = publish_report(
             source,
@@ -117,6 +123,20 @@ def score_video(
     words = f"{report.frames_out:,} of {report.frames_in:,} frames, {report.units_scored} units"
     board.say(f"Done: {words} scored in this run")
     return _result(report, clip)
+
+
+def _stages(
+    split: float, connect: float, started: float, prepared: float, scored: float, finished: float
+) -> dict[str, float]:
+    """Wall seconds of each stage, from two durations and four moments."""
+    return {
+        "split": split,
+        "upload": prepared - started - split,
+        "connect": connect,
+        "score": scored - prepared - connect,
+        "stitch": finished - scored,
+        "total": finished - started,
+    }
 
 
 def _result(report: RunReport, comparison: str) -> dict[str, Any]:
@@ -152,6 +172,7 @@ def _plan(
     output: str,
     identity: ScorerIdentity,
     unit_seconds: float,
+    treatment: Treatment,
     store: str,
     board: ProgressBoard,
 ) -> tuple[Split, Path]:
@@ -166,6 +187,7 @@ def _plan(
             store=store,
             unit_seconds=unit_seconds,
             suffix=suffix,
+            treatment=treatment,
             progress=board,
         )
         target = resolve_output(output, source, parts.suffix, identity)

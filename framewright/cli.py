@@ -10,10 +10,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from framewright import __version__
 from framewright.errors import FramewrightError, InputError
+from framewright.types import Treatment
 
 if TYPE_CHECKING:
     from framewright.types import ScorerIdentity
@@ -113,6 +114,18 @@ def _add_scorer_options(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="length of video that one task scores, in seconds (default: 10)",
     )
+    for option, field, text in (
+        ("--on-damage", "on_damage", "a damaged video: refuse it, or hold the last good frame"),
+        ("--interlaced", "interlaced", "an interlaced video: keep its fields, or deinterlace"),
+        ("--hdr", "hdr", "HDR that the scorer does not expect: refuse, tone-map, or pass it on"),
+    ):
+        annotation = Treatment.model_fields[field]
+        parser.add_argument(
+            option,
+            choices=get_args(annotation.annotation),
+            default=annotation.default,
+            help=f"{text} (default: {annotation.default})",
+        )
 
 
 def _add_score(parser: argparse.ArgumentParser) -> None:
@@ -150,6 +163,12 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_plan)
 
 
+def _treatment(arguments: argparse.Namespace) -> Treatment:
+    return Treatment(
+        on_damage=arguments.on_damage, interlaced=arguments.interlaced, hdr=arguments.hdr
+    )
+
+
 def _options(arguments: argparse.Namespace) -> dict[str, str]:
     options: dict[str, str] = {}
     for text in arguments.option:
@@ -179,6 +198,7 @@ def _score(arguments: argparse.Namespace) -> int:
             arguments.output,
             scorer.identity,
             unit_seconds=arguments.unit_seconds,
+            treatment=_treatment(arguments),
             workers=arguments.workers,
             progress=progress,
         )
@@ -251,7 +271,13 @@ def _plan(arguments: argparse.Namespace) -> int:
     scorer = create(arguments.scorer, _options(arguments))
     scratch = get_settings().scratch_folder or None
     with tempfile.TemporaryDirectory(prefix="framewright-", dir=scratch) as folder:
-        manifest = planned(arguments.source, scorer.identity, Path(folder), arguments.unit_seconds)
+        manifest = planned(
+            arguments.source,
+            scorer.identity,
+            Path(folder),
+            arguments.unit_seconds,
+            _treatment(arguments),
+        )
     if arguments.json:
         print(manifest.model_dump_json(indent=2))
         return EXIT_DONE

@@ -28,6 +28,7 @@ from framewright.types import (
     ScorerIdentity,
     SourceInfo,
     TickRuns,
+    Treatment,
     VideoInfo,
     fingerprint,
     job_prefix,
@@ -64,6 +65,7 @@ def split(
     store: Store,
     unit_seconds: float | None = None,
     suffix: str = "",
+    treatment: Treatment | None = None,
     settings: Settings | None = None,
     progress: ProgressCallback | None = None,
 ) -> Split:
@@ -76,6 +78,7 @@ def split(
         store: asked whether the job is planned already.
         unit_seconds: length of video per unit, in seconds; from the settings if None.
         suffix: container of the output, as a suffix with its dot; empty to follow the source.
+        treatment: what to do with damage, interlacing and HDR; the defaults if None.
         settings: knobs; those of the process if None.
         progress: told about frames read.
 
@@ -85,6 +88,7 @@ def split(
     """
     started = time.perf_counter()
     settings = settings or get_settings()
+    treatment = treatment or Treatment()
     seconds = settings.unit_seconds if unit_seconds is None else unit_seconds
     if not 0 < seconds <= 3600:
         raise InputError(f"a unit of {seconds} s is not possible; use more than 0, at most 3600 s.")
@@ -94,7 +98,7 @@ def split(
     )
     suffix = (suffix or preferred_suffix(video)).lower()
     encoder = encoder_spec(video, suffix, settings)
-    key = job_key(identity, seconds, scorer, encoder.model_dump(mode="json"))
+    key = job_key(identity, seconds, scorer, encoder.model_dump(mode="json"), treatment)
     manifest = _complete(store, key)
     reused = manifest is not None
     if manifest is None:
@@ -111,6 +115,7 @@ def split(
             units=tuple(cut_units(parts.bundles, frames_per_unit(video.frame_rate, seconds))),
             scorer=scorer,
             encoder=encoder,
+            treatment=treatment,
         )
         for bundle, path in zip(parts.bundles, parts.paths, strict=True):
             path.rename(scratch / bundle.sha256)
@@ -138,7 +143,11 @@ def split(
 
 
 def planned(
-    source: Path, scorer: ScorerIdentity, folder: Path, unit_seconds: float | None = None
+    source: Path,
+    scorer: ScorerIdentity,
+    folder: Path,
+    unit_seconds: float | None = None,
+    treatment: Treatment | None = None,
 ) -> Manifest:
     """Split a video into ``folder`` only to see the plan; raises what ``split`` raises."""
     parts = split(
@@ -147,6 +156,7 @@ def planned(
         scratch=folder / "split",
         store=LocalStore(folder / "store"),
         unit_seconds=unit_seconds,
+        treatment=treatment,
     )
     return _parse((Path(parts.folder) / _MANIFEST).read_bytes(), parts.folder)
 
@@ -183,7 +193,11 @@ def load_manifest(store: Store, job_key: str) -> Manifest:
 
 
 def job_key(
-    source: SourceInfo, unit_seconds: float, scorer: ScorerIdentity, encoder: dict[str, object]
+    source: SourceInfo,
+    unit_seconds: float,
+    scorer: ScorerIdentity,
+    encoder: dict[str, object],
+    treatment: Treatment,
 ) -> str:
     """Name a job by all that determines its scored units, and by nothing else.
 
@@ -198,6 +212,7 @@ def job_key(
             "unit_seconds": float(unit_seconds),
             "scorer": scorer.model_dump(mode="json"),
             "encoder": encoder,
+            "treatment": treatment.model_dump(mode="json"),
         }
     )
 

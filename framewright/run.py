@@ -34,6 +34,7 @@ from framewright.types import (
     RunReport,
     ScoredUnit,
     ScorerIdentity,
+    Treatment,
 )
 
 __all__ = ["run"]
@@ -56,6 +57,7 @@ def run(
     scorer: ScorerIdentity,
     *,
     unit_seconds: float | None = None,
+    treatment: Treatment | None = None,
     workers: int = 0,
     settings: Settings | None = None,
     progress: ProgressCallback | None = None,
@@ -67,6 +69,7 @@ def run(
         output: a file, whose suffix decides the container, or a folder ending in ``/``.
         scorer: what to score with.
         unit_seconds: length of video per unit, in seconds; from the settings if None.
+        treatment: what to do with damage, interlacing and HDR; the defaults if None.
         workers: scoring processes; one per GPU, or per core where there is none, if 0.
         settings: knobs; those of the process if None.
         progress: told about frames done.
@@ -91,6 +94,7 @@ def run(
                 store=store,
                 unit_seconds=unit_seconds,
                 suffix=suffix,
+                treatment=treatment,
                 settings=settings,
                 progress=progress,
             )

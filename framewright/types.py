@@ -32,6 +32,7 @@ __all__ = [
     "SourceInfo",
     "StreamOutcome",
     "TickRuns",
+    "Treatment",
     "Unit",
     "VideoInfo",
     "fingerprint",
@@ -200,6 +201,20 @@ class ScorerIdentity(Record):
     weights_sha256: str = ""
     params: dict[str, Any] = Field(default_factory=dict)
     """Small and JSON-serialisable; enough to build the scorer on another machine."""
+    takes_hdr: bool = False
+    """Whether the scorer expects HDR pictures (PQ or HLG) as they are encoded."""
+
+
+class Treatment(Record):
+    """What the user wants done with a source that cannot, or need not, be kept as it is."""
+
+    on_damage: Literal["refuse", "hold"] = "refuse"
+    """``hold`` repeats the last good frame for every frame of a damaged stretch, and says so."""
+    interlaced: Literal["keep", "deinterlace"] = "keep"
+    """``deinterlace`` makes each frame of an interlaced source one picture; their number stays."""
+    hdr: Literal["refuse", "tone-map", "pass"] = "refuse"
+    """What happens to HDR (PQ, HLG) where the scorer does not expect it: ``tone-map`` to BT.709,
+    or ``pass`` the encoded values on as if they were SDR."""
 
 
 class EncoderSpec(Record):
@@ -230,6 +245,7 @@ class Manifest(Record):
     units: tuple[Unit, ...]
     scorer: ScorerIdentity
     encoder: EncoderSpec
+    treatment: Treatment = Treatment()
 
     @property
     def frames(self) -> int:

@@ -9,7 +9,7 @@ from prefect.cache_policies import NO_CACHE
 
 from framewright.plan import Split, split
 from framewright.storage import open_store
-from framewright.types import ProgressCallback, ScorerIdentity
+from framewright.types import ProgressCallback, ScorerIdentity, Treatment
 from tasks.logs import engine_logs
 from tasks.policy import RETRIES, RETRY_DELAYS_SECONDS, worth_retrying
 
@@ -32,6 +32,7 @@ def split_video(
     store: str,
     unit_seconds: float,
     suffix: str,
+    treatment: Treatment,
     progress: ProgressCallback,
 ) -> Split:
     """Refuse a source that cannot be scored, or cut it into bundles and plan its units."""
@@ -43,5 +44,6 @@ def split_video(
             store=open_store(store),
             unit_seconds=unit_seconds,
             suffix=suffix,
+            treatment=treatment,
             progress=progress,
         )

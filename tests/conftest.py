@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from framewright.settings import Settings, get_settings
-from tests.clips.make import Clip, make
+from tests.torture.make import Clip, make
 
 # The same examples every time, and none judged by the clock of a busy machine.
 hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True)

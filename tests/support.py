@@ -13,9 +13,10 @@ import torch
 from framewright import score as score_module
 from framewright import scorers
 from framewright.plan import split, upload
+from framewright.scorers.identity import IdentityScorer
 from framewright.settings import Settings
 from framewright.storage import LocalStore, Store
-from framewright.types import Manifest, ScorerIdentity
+from framewright.types import Manifest, ScorerIdentity, Treatment
 
 __all__ = [
     "SLOW",
@@ -86,16 +87,18 @@ def plan_job(
     scorer: ScorerIdentity | None = None,
     settings: Settings | None = None,
     suffix: str = "",
+    treatment: Treatment | None = None,
 ) -> tuple[Store, Manifest]:
     """Split a video into ``folder`` and upload it to a store there."""
     store = LocalStore(folder / "work")
     parts = split(
         source,
-        scorer=scorer or ScorerIdentity(name="identity", version="1"),
+        scorer=scorer or IdentityScorer.identity,
         scratch=folder / "scratch",
         store=store,
         unit_seconds=unit_seconds,
         suffix=suffix,
+        treatment=treatment,
         settings=settings,
     )
     return store, upload(parts, store)

@@ -20,9 +20,9 @@ import pytest
 from framewright.cli import main
 from framewright.settings import get_settings
 from framewright.types import Manifest
-from tests.clips.expect import observe
-from tests.clips.make import BAD_KINDS, DAMAGED_KINDS, Clip, make, make_bad
 from tests.support import SLOW, install_scorer
+from tests.torture.expect import observe
+from tests.torture.make import BAD_KINDS, DAMAGED_KINDS, Clip, make, make_bad
 
 COMMAND = str(Path(sys.executable).with_name("framewright"))
 PLAIN = ("--scorer", "identity")

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.clips.tool import ffmpeg
+from tests.torture.tool import ffmpeg
 
 SIZE = "384x216"
 

@@ -11,13 +11,14 @@ import pytest
 
 from framewright.errors import InputError, ManifestError, OutputRefused, SourceRefused
 from framewright.plan import job_key, load_manifest, planned, split, upload
+from framewright.scorers.identity import IdentityScorer
 from framewright.settings import Settings
 from framewright.storage import LocalStore
-from framewright.types import Manifest, Progress, ScorerIdentity, SourceInfo
-from tests.clips.make import Clip, make
+from framewright.types import Manifest, Progress, ScorerIdentity, SourceInfo, Treatment
 from tests.support import plan_job
+from tests.torture.make import Clip, make
 
-IDENTITY = ScorerIdentity(name="identity", version="1")
+IDENTITY = IdentityScorer.identity
 SOURCE = SourceInfo(name="a.mp4", size_bytes=1, sha256="a" * 64)
 
 
@@ -83,17 +84,28 @@ def test_what_does_not_decide_the_result_does_not(
     assert key(tmp_path, cfr25.path) == key(tmp_path, cfr25.path, **changes)
 
 
+def named(source: SourceInfo = SOURCE, unit_seconds: float = 1.0, **encoder: object) -> str:
+    return job_key(source, unit_seconds, IDENTITY, encoder, Treatment())
+
+
 def test_the_key_ignores_the_name_of_the_source() -> None:
-    other = SOURCE.model_copy(update={"name": "b.mp4"})
-    assert job_key(SOURCE, 1.0, IDENTITY, {}) == job_key(other, 1.0, IDENTITY, {})
-    assert job_key(SOURCE, 1.0, IDENTITY, {}) != job_key(SOURCE, 1.0, IDENTITY, {"crf": "1"})
-    assert job_key(SOURCE, 1, IDENTITY, {}) == job_key(SOURCE, 1.0, IDENTITY, {})
+    assert named() == named(SOURCE.model_copy(update={"name": "b.mp4"}))
+    assert named() != named(crf="1")
+    assert named(unit_seconds=1) == named(unit_seconds=1.0)
+
+
+@pytest.mark.parametrize(
+    "change", [{"on_damage": "hold"}, {"interlaced": "deinterlace"}, {"hdr": "tone-map"}]
+)
+def test_the_key_knows_the_treatment(change: dict[str, str]) -> None:
+    treatment = Treatment.model_validate(change)
+    assert job_key(SOURCE, 1.0, IDENTITY, {}, treatment) != named()
 
 
 def test_a_new_release_scores_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = job_key(SOURCE, 1.0, IDENTITY, {})
+    before = named()
     monkeypatch.setattr("framewright.plan.__version__", "0.0.0")
-    assert job_key(SOURCE, 1.0, IDENTITY, {}) != before
+    assert named() != before
 
 
 def test_a_second_split_reads_nothing_again(cfr25: Clip, tmp_path: Path) -> None:

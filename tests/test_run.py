@@ -18,9 +18,9 @@ from framewright.scorers import create
 from framewright.settings import Settings
 from framewright.storage import open_store
 from framewright.types import Progress
-from tests.clips.expect import observe
-from tests.clips.make import Clip, make_bad
 from tests.support import SLOW, install_scorer
+from tests.torture.expect import observe
+from tests.torture.make import Clip, make_bad
 
 IDENTITY = create("identity", {}).identity
 

@@ -27,11 +27,11 @@ from framewright.score import finished_units, score_unit, scored_unit
 from framewright.settings import Settings
 from framewright.storage import Store
 from framewright.types import Manifest, Progress, ScorerIdentity
-from tests.clips.code import read_code
-from tests.clips.expect import luma8, observe
-from tests.clips.make import Clip, make, make_bad
-from tests.clips.tool import ffmpeg
 from tests.support import Double, clip_key, plan_job, register
+from tests.torture.code import read_code
+from tests.torture.expect import luma8, observe
+from tests.torture.make import Clip, make, make_bad
+from tests.torture.tool import ffmpeg
 
 
 @pytest.fixture

@@ -22,9 +22,9 @@ from framewright.score import score_unit
 from framewright.stitch import stitch
 from framewright.storage import Store
 from framewright.types import Manifest, Progress
-from tests.clips.expect import observe
-from tests.clips.make import Clip, make
 from tests.support import Double, clip_key, frame_bytes, plan_job, register
+from tests.torture.expect import observe
+from tests.torture.make import Clip, make
 
 Job = tuple[Store, Manifest]
 

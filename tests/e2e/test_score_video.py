@@ -15,9 +15,9 @@ import pytest
 from prefect.client.schemas.objects import FlowRun
 
 from demo.run import give_up
-from tests.clips.expect import observe
-from tests.clips.make import Clip
 from tests.e2e.conftest import Runs
+from tests.torture.expect import observe
+from tests.torture.make import Clip
 
 pytestmark = pytest.mark.e2e
 

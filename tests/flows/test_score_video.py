@@ -10,7 +10,7 @@ from prefect.client.schemas.objects import State
 
 from flows import score_video as module
 from framewright.errors import EngineBug
-from framewright.types import ScorerIdentity
+from framewright.scorers.identity import IdentityScorer
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def stores(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
 
     def plan(*args: Any) -> tuple[Any, Path]:
-        seen.append(args[4])
+        seen.append(args[-2])
         return SimpleNamespace(job_key="k", seconds=0.0), Path("/out/a.mp4")
 
     def score(job_key: str, store: str, board: object) -> tuple[set[int], float]:
@@ -44,7 +44,7 @@ def stores(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(
         module, "ProgressBoard", lambda key: SimpleNamespace(say=lambda words: None)
     )
-    identity = ScorerIdentity(name="identity", version="1")
+    identity = IdentityScorer.identity
     monkeypatch.setattr(module, "create", lambda *_: SimpleNamespace(identity=identity))
     monkeypatch.setattr(module, "get_run_logger", lambda: logging.getLogger("test"))
     monkeypatch.setattr(module, "_plan", plan)

@@ -15,8 +15,8 @@ from framewright.errors import EngineBug
 from framewright.media import compare
 from framewright.media.compare import comparison_path, side_by_side
 from framewright.media.thumbnails import thumbnails
-from tests.clips.make import Clip
-from tests.clips.tool import ffmpeg
+from tests.torture.make import Clip
+from tests.torture.tool import ffmpeg
 
 
 @pytest.fixture

@@ -21,9 +21,9 @@ from framewright.scorers import create
 from framewright.settings import Settings
 from framewright.stitch import Stitched, stitch
 from framewright.storage import open_store
-from tests.clips.expect import Observed, observe
-from tests.clips.make import Clip, make
-from tests.clips.tool import ffmpeg
+from tests.torture.expect import Observed, observe
+from tests.torture.make import Clip, make
+from tests.torture.tool import ffmpeg
 
 MS = Fraction(1, 1000)
 

@@ -16,10 +16,10 @@ from framewright.media.bundle import BundleReader, BundleWriter
 from framewright.media.decode import BundleSource, MissingFrames, decode_frames
 from framewright.media.split import SplitVideo, split_video
 from framewright.settings import Settings
-from tests.clips.code import read_code
-from tests.clips.expect import luma8
-from tests.clips.make import Clip, make
-from tests.clips.tool import encode
+from tests.torture.code import read_code
+from tests.torture.expect import luma8
+from tests.torture.make import Clip, make
+from tests.torture.tool import encode
 
 
 def split(clip: Clip, folder: Path) -> SplitVideo:

@@ -14,8 +14,8 @@ from framewright.scorers import create
 from framewright.settings import Settings
 from framewright.stitch import Stitched, stitch
 from framewright.storage import open_store
-from tests.clips.expect import Color, Observed, observe
-from tests.clips.make import KINDS, Clip, make
+from tests.torture.expect import Color, Observed, observe
+from tests.torture.make import KINDS, Clip, make
 
 STREAM_CLOCK = {"mpegts"}
 """Sources whose clock starts anywhere: all their streams are moved to 0 together."""

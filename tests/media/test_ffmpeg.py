@@ -12,8 +12,8 @@ from framewright.errors import EngineBug
 from framewright.media import ffmpeg as ffmpeg_module
 from framewright.media.ffmpeg import convert_stream, ffmpeg_version, local_input, run_graph
 from framewright.media.source import file_url
-from tests.clips.expect import observe
-from tests.clips.make import Clip, make, make_bad
+from tests.torture.expect import observe
+from tests.torture.make import Clip, make, make_bad
 
 
 def test_there_is_a_binary() -> None:

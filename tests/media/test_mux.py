@@ -20,10 +20,10 @@ from framewright.score import score_unit
 from framewright.settings import Settings
 from framewright.storage import Store
 from framewright.types import Manifest
-from tests.clips.expect import observe
-from tests.clips.make import Clip, make
-from tests.clips.tool import encode, ffmpeg
 from tests.support import clip_key, plan_job
+from tests.torture.expect import observe
+from tests.torture.make import Clip, make
+from tests.torture.tool import encode, ffmpeg
 
 Parts = tuple[Manifest, list[Path], int]
 

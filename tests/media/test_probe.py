@@ -11,8 +11,8 @@ from framewright.errors import SourceRefused
 from framewright.media.probe import probe
 from framewright.settings import Settings
 from framewright.types import VideoInfo
-from tests.clips.make import Clip, make, make_bad
-from tests.clips.tool import encode, ffmpeg, x264
+from tests.torture.make import Clip, make, make_bad
+from tests.torture.tool import encode, ffmpeg, x264
 
 
 def look(kind: str, folder: Path) -> VideoInfo:

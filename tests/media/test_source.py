@@ -10,10 +10,10 @@ import pytest
 from framewright.errors import SourceRefused
 from framewright.media.source import FORMATS, file_url, open_source
 from framewright.settings import Settings
-from tests.clips.bad import BAD_KINDS
-from tests.clips.kinds import HOSTILE
-from tests.clips.make import Clip, make, make_bad
-from tests.clips.tool import ffmpeg
+from tests.torture.bad import BAD_KINDS
+from tests.torture.kinds import HOSTILE
+from tests.torture.make import Clip, make, make_bad
+from tests.torture.tool import ffmpeg
 
 
 def refusal(path: Path, settings: Settings) -> SourceRefused:

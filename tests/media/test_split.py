@@ -17,7 +17,7 @@ from framewright.media.split import SplitVideo, split_video
 from framewright.media.units import cut_units, frames_per_unit
 from framewright.settings import Settings
 from framewright.types import BundleRef, Progress, Unit
-from tests.clips.make import BAD_KINDS, DAMAGED_KINDS, Clip, make, make_bad
+from tests.torture.make import BAD_KINDS, DAMAGED_KINDS, Clip, make, make_bad
 
 
 def parts(clip: Clip, folder: Path, unit_seconds: float = 0.5) -> SplitVideo:

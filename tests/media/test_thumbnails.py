@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from framewright.media.thumbnails import thumbnails
-from tests.clips.code import read_code
-from tests.clips.make import Clip, make
+from tests.torture.code import read_code
+from tests.torture.make import Clip, make
 
 
 def picture(jpeg: bytes) -> Image.Image:
@@ -58,7 +58,7 @@ def test_a_rotated_video_stands_upright(clip_folder: Path) -> None:
 
 
 def test_large_pictures_become_small(tmp_path: Path) -> None:
-    from tests.clips.tool import encode, x264
+    from tests.torture.tool import encode, x264
 
     encode(tmp_path / "large.mp4", *x264(), count=2, size=(1280, 720))
     [(jpeg, _)] = thumbnails(tmp_path / "large.mp4", tmp_path / "large.mp4", 1)

@@ -23,10 +23,10 @@ from framewright.media.times import repair_stamps
 from framewright.score import score_unit
 from framewright.settings import Settings
 from framewright.stitch import stitch
-from tests.clips.expect import Observed, observe
-from tests.clips.make import make
-from tests.clips.tool import encode, x264
 from tests.support import plan_job
+from tests.torture.expect import Observed, observe
+from tests.torture.make import make
+from tests.torture.tool import encode, x264
 
 SOUND = ("-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000:duration=3")
 BOTH = ("-map", "0:v", "-map", "1:a", "-c:a", "aac")

@@ -12,7 +12,7 @@ import pytest
 
 from framewright.errors import FrameCountError, VerificationError
 from framewright.media.verify import largest_error_seconds, verify_output
-from tests.clips.make import Clip, make
+from tests.torture.make import Clip, make
 
 MS = Fraction(1, 1000)
 

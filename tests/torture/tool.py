@@ -8,7 +8,7 @@ from pathlib import Path
 
 import imageio_ffmpeg
 
-from tests.clips.picture import raw_frames
+from tests.torture.picture import raw_frames
 
 __all__ = ["encode", "ffmpeg", "x264", "x265"]
 

@@ -16,7 +16,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from tests.clips.code import read_code
+from tests.torture.code import read_code
 
 __all__ = [
     "AudioTrack",

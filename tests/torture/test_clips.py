@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.clips.code import MAX_INDEX, draw_code, read_code
-from tests.clips.expect import Observed
-from tests.clips.make import BAD_KINDS, DAMAGED_KINDS, KINDS, Clip, make, make_bad
+from tests.torture.code import MAX_INDEX, draw_code, read_code
+from tests.torture.expect import Observed
+from tests.torture.make import BAD_KINDS, DAMAGED_KINDS, KINDS, Clip, make, make_bad
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,8 @@ from pathlib import Path
 import av
 from PIL import Image
 
-from tests.clips.kinds import sample_mp4
-from tests.clips.tool import encode, ffmpeg, x264
+from tests.torture.kinds import sample_mp4
+from tests.torture.tool import encode, ffmpeg, x264
 
 __all__ = ["BAD_KINDS", "DAMAGED_KINDS", "Bad"]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from PIL import Image
 
-from tests.clips.tool import encode, ffmpeg, x264, x265
+from tests.torture.tool import encode, ffmpeg, x264, x265
 
 __all__ = ["KINDS", "Kind", "sample_mp4"]
 

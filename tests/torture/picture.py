@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from tests.clips.code import draw_code
+from tests.torture.code import draw_code
 
 __all__ = ["picture", "raw_frames"]
 

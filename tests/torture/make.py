@@ -12,9 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tests.clips.bad import BAD_KINDS, DAMAGED_KINDS, Bad
-from tests.clips.expect import AudioTrack, Chapter, Color, Observed, SubtitleTrack, observe
-from tests.clips.kinds import KINDS, Kind
+from tests.torture.bad import BAD_KINDS, DAMAGED_KINDS, Bad
+from tests.torture.expect import AudioTrack, Chapter, Color, Observed, SubtitleTrack, observe
+from tests.torture.kinds import KINDS, Kind
 
 __all__ = ["BAD_KINDS", "DAMAGED_KINDS", "KINDS", "Bad", "Clip", "Kind", "make", "make_bad"]
 
