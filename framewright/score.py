@@ -10,10 +10,13 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from functools import lru_cache, partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from av.video.frame import VideoFrame
 from pydantic import ValidationError
 
 from framewright.errors import (
@@ -27,6 +30,8 @@ from framewright.files import file_sha256
 from framewright.media.color import FrameToRgb, Pixels, RgbToFrame
 from framewright.media.decode import BundleSource, MissingFrames, decode_frames
 from framewright.media.encode import UnitEncoder, encoder_build
+from framewright.media.fields import deinterlaced
+from framewright.media.treatment import deinterlaces, treated
 from framewright.pipeline import overlap
 from framewright.plan import load_manifest
 from framewright.settings import Settings, get_settings
@@ -176,15 +181,17 @@ def _score_into(
     progress: ProgressCallback | None,
 ) -> _UnitRun:
     """Write a unit's clip; begin decoding ever earlier until all its frames come out."""
-    start = max(0, unit.start - model.context_frames)
-    owners = [b for b in manifest.bundles if b.start_frame < unit.stop and b.stop_frame > start]
+    reach = _Reach.of(manifest, unit, model.context_frames)
+    owners = [
+        b for b in manifest.bundles if b.start_frame < reach.last and b.stop_frame > reach.first
+    ]
     first, stop = manifest.bundles.index(owners[0]), manifest.bundles.index(owners[-1]) + 1
     missing: MissingFrames | None = None
     while first >= 0:
         bundles: list[BundleSource] = [
             partial(_open_bundle, store, bundle.key) for bundle in manifest.bundles[first:stop]
         ]
-        run = _UnitRun(manifest, unit, start, model, settings, progress)
+        run = _UnitRun(manifest, unit, reach, model, settings, progress)
         try:
             run(bundles, clip)
             return run
@@ -195,7 +202,7 @@ def _score_into(
         except SourceRefused as error:
             where = _place(manifest, unit)
             raise SourceRefused(error.reason, f"{where}: {error.message}") from error
-    frame = start + (missing.delivered if missing else 0)
+    frame = reach.first + (missing.delivered if missing else 0)
     seconds = float(manifest.pts.unpack()[frame] * manifest.video.time_base)
     raise SourceRefused(
         "damaged",
@@ -224,6 +231,23 @@ def _open_bundle(store: Store, key: str) -> AbstractContextManager[BinaryIO]:
         ) from error
 
 
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """The frames that a unit needs: ``[first, last)`` decoded, from ``start`` on scored."""
+
+    first: int
+    start: int
+    last: int
+
+    @classmethod
+    def of(cls, manifest: Manifest, unit: Unit, context_frames: int) -> _Reach:
+        """A scorer may want frames before the unit; deinterlacing takes a neighbour either side."""
+        start = max(0, unit.start - context_frames)
+        beside = int(deinterlaces(manifest.video, manifest.treatment))
+        last = min(manifest.frames, unit.stop + beside)
+        return cls(max(0, start - beside), start, last)
+
+
 class _UnitRun:
     """One attempt at one unit."""
 
@@ -231,14 +255,14 @@ class _UnitRun:
         self,
         manifest: Manifest,
         unit: Unit,
-        start: int,
+        reach: _Reach,
         model: LoadedScorer,
         settings: Settings,
         progress: ProgressCallback | None,
     ) -> None:
         self._manifest = manifest
         self._unit = unit
-        self._start = start
+        self._reach = reach
         self._model = model
         self._settings = settings
         self._progress = progress
@@ -258,17 +282,11 @@ class _UnitRun:
         )
 
     def _batches(self, bundles: list[BundleSource]) -> Iterator[list[Pixels]]:
-        video = self._manifest.video
-        wanted = self._manifest.frame_keys(self._start, self._unit.stop)
-        to_rgb = FrameToRgb(video.color)
+        output = treated(self._manifest.video, self._manifest.treatment)
+        interlaced = output.field_order != "progressive"
+        to_rgb = FrameToRgb(self._manifest.video.color, interlaced=interlaced)
         batch: list[Pixels] = []
-        for frame in decode_frames(bundles, wanted, counted=self._manifest.counted):
-            if (frame.width, frame.height) != (video.width, video.height):
-                raise SourceRefused(
-                    "unsupported",
-                    f"the picture size changes from {video.width}x{video.height} to "
-                    f"{frame.width}x{frame.height}; re-export the video with one size.",
-                )
+        for frame in self._frames(bundles):
             batch.append(to_rgb(frame))
             if len(batch) >= self._model.batch_frames:
                 yield batch
@@ -276,10 +294,35 @@ class _UnitRun:
         if batch:
             yield batch
 
+    def _frames(self, bundles: list[BundleSource]) -> Iterator[VideoFrame]:
+        """Yield the frames to score, each of them one picture where that was asked for."""
+        manifest, reach = self._manifest, self._reach
+        frames = self._decoded(bundles)
+        if deinterlaces(manifest.video, manifest.treatment):
+            frames = deinterlaced(frames)
+        yield from islice(frames, reach.start - reach.first, self._unit.stop - reach.first)
+
+    def _decoded(self, bundles: list[BundleSource]) -> Iterator[VideoFrame]:
+        video = self._manifest.video
+        wanted = self._manifest.frame_keys(self._reach.first, self._reach.last)
+        for frame in decode_frames(bundles, wanted, counted=self._manifest.counted):
+            if (frame.width, frame.height) != (video.width, video.height):
+                raise SourceRefused(
+                    "unsupported",
+                    f"the picture size changes from {video.width}x{video.height} to "
+                    f"{frame.width}x{frame.height}; re-export the video with one size.",
+                )
+            yield frame
+
     def _encode(self, pictures: Iterator[Pixels], clip: Path) -> None:
         manifest, unit = self._manifest, self._unit
-        to_frame = RgbToFrame(manifest.video.color, manifest.encoder.pixel_format)
-        context, count = unit.start - self._start, 0
+        output = treated(manifest.video, manifest.treatment)
+        to_frame = RgbToFrame(
+            output.color,
+            manifest.encoder.pixel_format,
+            interlaced=output.field_order != "progressive",
+        )
+        context, count = unit.start - self._reach.start, 0
         encoder: UnitEncoder | None = None
         for number, picture in enumerate(pictures):
             if number < context:
@@ -292,9 +335,7 @@ class _UnitRun:
                 )
             if encoder is None:
                 self.width, self.height = size
-                encoder = UnitEncoder(
-                    clip, manifest.encoder, manifest.video, self.width, self.height
-                )
+                encoder = UnitEncoder(clip, manifest.encoder, output, self.width, self.height)
             encoder.add(to_frame(picture))
             count += 1
             if self._progress:
