@@ -31,7 +31,7 @@ from framewright.media.color import FrameToRgb, Pixels, RgbToFrame
 from framewright.media.decode import BundleSource, MissingFrames, decode_frames
 from framewright.media.encode import UnitEncoder, encoder_build
 from framewright.media.fields import deinterlaced
-from framewright.media.treatment import deinterlaces, treated
+from framewright.media.treatment import deinterlaces, tone_maps, treated
 from framewright.pipeline import overlap
 from framewright.plan import load_manifest
 from framewright.settings import Settings, get_settings
@@ -39,6 +39,7 @@ from framewright.storage import Store
 from framewright.types import Manifest, Progress, ProgressCallback, ScoredUnit, ScorerIdentity, Unit
 
 if TYPE_CHECKING:
+    from framewright.media.tonemap import ToneMap
     from framewright.model import LoadedScorer
 
 __all__ = ["finished_units", "score_unit", "scored_unit"]
@@ -267,6 +268,11 @@ class _UnitRun:
         self._settings = settings
         self._progress = progress
         self._deep = "10le" in manifest.encoder.pixel_format
+        self._tone_map: ToneMap | None = None
+        if tone_maps(manifest.video, manifest.treatment):
+            from framewright.media.tonemap import ToneMap  # loads torch, which only workers need
+
+            self._tone_map = ToneMap(manifest.video, model.device)
         self.width = self.height = self.reorder_frames = 0
 
     def __call__(self, bundles: list[BundleSource], clip: Path) -> None:
@@ -275,7 +281,9 @@ class _UnitRun:
         batch = self._model.batch_frames
         overlap(
             self._batches(bundles),
-            lambda batch: self._model(batch, video.rotation, self._deep, video.mirrored),
+            lambda batch: self._model(
+                batch, video.rotation, self._deep, video.mirrored, self._tone_map
+            ),
             lambda pictures: self._encode(pictures, clip),
             inbox_items=max(2, self._settings.queue_frames // batch),
             outbox_items=max(2 * batch, self._settings.queue_frames),
