@@ -1,11 +1,11 @@
 """HDR to SDR, for models and screens that know standard pictures only.
 
 The steps, all on light and none between frames: transfer function to light in cd/m2 (SMPTE ST 2084
-or ITU-R BT.2100 HLG for a display of 1000 cd/m2); the tone curve of Report ITU-R BT.2390, section
-5.4.1 (EETF), to a display of 100 cd/m2, on the largest of R, G and B, with the others in
-proportion, which keeps hue and stays in range (Burke, Smith and Zink, SMPTE Motion Imaging Journal
-129(4), 2020); primaries to BT.709 (BT.2087); colours outside it moved towards the grey of their own
-luminance as far as is needed; the inverse of BT.1886.
+or ITU-R BT.2100 HLG for a display of 1000 cd/m2); primaries to BT.709 (ITU-R BT.2087), with colours
+beyond it moved towards the grey of their own luminance as far as is needed; the tone curve of
+Report ITU-R BT.2390, section 5.4.1 (EETF), to a display of 100 cd/m2, on the largest of R, G and B
+and in proportion on the others, which keeps hue and stays in range (Burke, Smith and Zink, SMPTE
+Motion Imaging Journal 129(4), 2020); the inverse of BT.1886.
 
 Every function is a table of float64 origin and the square root picks the entry, so that a pixel
 comes out the same whatever frame, batch or unit it is in, and on every processor.
@@ -33,6 +33,8 @@ _HLG_A = 0.17883277
 _HLG_B, _HLG_C = 1 - 4 * _HLG_A, 0.5 - _HLG_A * np.log(4 * _HLG_A)
 _HLG_CD_M2, _HLG_GAMMA = 1000.0, 1.2
 _TOP = 65_535
+_DARKEST = 1e-12
+"""Instead of nothing, where it is divided by."""
 _STRIP_PIXELS = 1 << 15
 """So many at once stay in a core's cache."""
 _CHROMATICITIES = {
@@ -109,8 +111,7 @@ class ToneMap:
         self._light = self._table(to_light(steps))
         # The tables below are entered with the square root of light.
         self._ootf = self._table(_HLG_CD_M2 * steps ** (2 * (_HLG_GAMMA - 1)))
-        light = np.maximum(steps**2 * self._peak, 1e-9)
-        self._gain = self._table(eetf_cd_m2(light, self._peak) / light / _SDR_CD_M2)
+        self._tone = self._table(eetf_cd_m2(steps**2 * self._peak, self._peak) / _SDR_CD_M2)
         self._signal = self._table(bt1886_signal(steps**2))
 
     def _table(self, values: Floats) -> torch.Tensor:
@@ -132,27 +133,25 @@ class ToneMap:
         light = _entry(self._light, rgb)
         if self._hlg:
             light = light * _entry(self._ootf, _weighted(light, self._source_luminance).sqrt())
+        light = torch.stack([_weighted(light, row) for row in self._matrix])
+        light = self._in_gamut(light / self._peak)
         largest = torch.maximum(torch.maximum(light[0], light[1]), light[2])
-        share = largest.clamp(max=self._peak) / self._peak
-        light = light * (_entry(self._gain, share.sqrt()) * self._peak)
-        light = light / largest.clamp(min=self._peak)
-        rows = [_weighted(light, row) for row in self._matrix]
-        return _entry(self._signal, self._in_gamut(torch.stack(rows)).sqrt())
+        toned = _entry(self._tone, largest.clamp(max=1.0).sqrt())
+        share = light / largest.clamp(min=_DARKEST)
+        return _entry(self._signal, (share * toned).clamp_(0.0, 1.0).sqrt_())
 
     def _in_gamut(self, light: torch.Tensor) -> torch.Tensor:
-        """Move colours outside [0, 1] towards the grey of their luminance, to the border."""
-        grey = _weighted(light, self._luminance).clamp(0.0, 1.0)
+        """Move colours that BT.709 has not towards the grey of their luminance, to its border."""
+        grey = _weighted(light, self._luminance)
         least = torch.minimum(torch.minimum(light[0], light[1]), light[2])
-        most = torch.maximum(torch.maximum(light[0], light[1]), light[2])
-        below, above = (grey - least).clamp(min=1e-12), (most - grey).clamp(min=1e-12)
-        share = torch.minimum(grey / below, (1 - grey) / above).clamp(max=1.0)
-        return (grey + share * (light - grey)).clamp(0.0, 1.0)
+        share = (grey / (grey - least).clamp(min=_DARKEST)).clamp_(0.0, 1.0)
+        return torch.where(least < 0, grey + share * (light - grey), light)
 
 
 def _entry(table: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
     """Look up places, which are in [0, 1], at the nearest entry."""
     index = (place * _TOP + 0.5).to(torch.int32)
-    return table.index_select(0, index.view(-1)).view(place.shape)
+    return table.index_select(0, index.reshape(-1)).view(place.shape)
 
 
 def _weighted(rgb: torch.Tensor, weights: list[float]) -> torch.Tensor:

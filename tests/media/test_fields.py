@@ -9,23 +9,21 @@ import av
 import numpy as np
 import numpy.typing as npt
 import pytest
-import torch
 from av.video.frame import VideoFrame
 
 from framewright import score as score_module
 from framewright.media.fields import FieldMarker, deinterlaced, first_field
 from framewright.media.probe import probe
 from framewright.run import run
-from framewright.score import score_unit
 from framewright.scorers.identity import IdentityScorer
 from framewright.settings import Settings
-from framewright.types import Manifest, ScorerIdentity, Treatment
-from tests.support import Double, plan_job, psnr_db, register
+from framewright.types import Treatment
+from tests.support import plan_job, psnr_db, register_watch, score_watched
 from tests.torture.expect import observe
 from tests.torture.fields import FLAGS, field_flags, interlaced, mixed
 from tests.torture.tool import encode, x264, x265
 
-Frames = list[npt.NDArray[np.uint8]]
+Frames = list[npt.NDArray[np.float32]]
 
 MPEG2 = ("-c:v", "mpeg2video", "-q:v", "4", "-g", "9", "-bf", "2", "-f", "mpegts")
 MAKERS = {
@@ -61,33 +59,8 @@ def luma(frame: VideoFrame) -> npt.NDArray[np.uint8]:
 
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Frames]:
-    """The pictures that the scorer ``watch`` was given, in order."""
-    given: Frames = []
-
-    class Watch(Double):
-        identity = ScorerIdentity(name="watch", version="1")
-
-        def score(self, frames: torch.Tensor) -> torch.Tensor:
-            given.extend((frames * 255).round().byte().numpy())
-            return frames
-
-    register(monkeypatch, Watch, "watch")
-    yield given
+    yield register_watch(monkeypatch)
     score_module._loaded_scorer.cache_clear()
-
-
-def score_all(
-    path: Path, folder: Path, frames_per_unit: int, treatment: Treatment, batch: int = 1
-) -> Manifest:
-    watch = ScorerIdentity(name="watch", version="1")
-    seconds = frames_per_unit / 25
-    store, manifest = plan_job(
-        path, folder, unit_seconds=seconds, scorer=watch, treatment=treatment
-    )
-    score_module._loaded_scorer.cache_clear()
-    for unit in manifest.units:
-        score_unit(store, manifest.job_key, unit.index, settings=Settings(batch_frames=batch))
-    return manifest
 
 
 class TestOrder:
@@ -192,9 +165,9 @@ class TestUnits:
         self, name: str, frames_per_unit: int, clip_folder: Path, tmp_path: Path, seen: Frames
     ) -> None:
         path = clip(name, clip_folder)
-        whole = score_all(path, tmp_path / "whole", 1000, DEINTERLACE)
+        whole = score_watched(path, tmp_path / "whole", 1000, DEINTERLACE)
         expected, seen[:] = seen[:], []
-        cut = score_all(path, tmp_path / "cut", frames_per_unit, DEINTERLACE, batch=3)
+        cut = score_watched(path, tmp_path / "cut", frames_per_unit, DEINTERLACE, batch=3)
         assert len(whole.units) == 1
         assert len(cut.units) >= 30 // frames_per_unit
         assert len(seen) == 30
@@ -205,9 +178,9 @@ class TestUnits:
         self, clip_folder: Path, tmp_path: Path, seen: Frames
     ) -> None:
         path = mixed(clip_folder / "mixed.ts", clip_folder)
-        score_all(path, tmp_path / "whole", 1000, DEINTERLACE)
+        score_watched(path, tmp_path / "whole", 1000, DEINTERLACE)
         expected, seen[:] = seen[:], []
-        score_all(path, tmp_path / "cut", 3, DEINTERLACE)
+        score_watched(path, tmp_path / "cut", 3, DEINTERLACE)
         assert all(np.array_equal(a, b) for a, b in zip(expected, seen, strict=True))
 
     def test_a_progressive_source_is_not_changed(
@@ -215,9 +188,9 @@ class TestUnits:
     ) -> None:
         path = clip_folder / "progressive.mp4"
         encode(path, *x264(), count=30)
-        score_all(path, tmp_path / "kept", 10, Treatment())
+        score_watched(path, tmp_path / "kept", 10, Treatment())
         expected, seen[:] = seen[:], []
-        manifest = score_all(path, tmp_path / "made", 10, DEINTERLACE)
+        manifest = score_watched(path, tmp_path / "made", 10, DEINTERLACE)
         assert all(np.array_equal(a, b) for a, b in zip(expected, seen, strict=True))
         assert any(w.startswith("deinterlace: the video begins") for w in manifest.video.warnings)
 
