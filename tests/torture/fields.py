@@ -24,8 +24,10 @@ def interlaced(
     ``order`` is ``tff`` or ``bff``, ``codec`` the options of the encoder.
     """
     if not out.exists():
-        weave = ("-vf", f"interlace=scan={order}:lowpass=0")
-        encode(out, *weave, *codec, *FLAGS, count=2 * frames, rate="50", size=size)
+        # Chroma first, or else a line of it would be made of both fields.
+        wanted = codec[codec.index("-pix_fmt") + 1] if "-pix_fmt" in codec else "yuv420p"
+        weave = f"format={wanted},interlace=scan={order}:lowpass=0"
+        encode(out, "-vf", weave, *codec, *FLAGS, count=2 * frames, rate="50", size=size)
     return out
 
 
