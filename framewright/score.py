@@ -10,13 +10,10 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from functools import lru_cache, partial
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from av.video.frame import VideoFrame
 from pydantic import ValidationError
 
 from framewright.errors import (
@@ -28,10 +25,10 @@ from framewright.errors import (
 )
 from framewright.files import file_sha256
 from framewright.media.color import FrameToRgb, Pixels, RgbToFrame
-from framewright.media.decode import BundleSource, MissingFrames, decode_frames
+from framewright.media.decode import BundleSource, MissingFrames
 from framewright.media.encode import UnitEncoder, encoder_build
-from framewright.media.fields import deinterlaced
-from framewright.media.treatment import deinterlaces, tone_maps, treated
+from framewright.media.pictures import needed_frames, shown_pictures
+from framewright.media.treatment import tone_maps, treated
 from framewright.pipeline import overlap
 from framewright.plan import load_manifest
 from framewright.settings import Settings, get_settings
@@ -182,17 +179,15 @@ def _score_into(
     progress: ProgressCallback | None,
 ) -> _UnitRun:
     """Write a unit's clip; begin decoding ever earlier until all its frames come out."""
-    reach = _Reach.of(manifest, unit, model.context_frames)
-    owners = [
-        b for b in manifest.bundles if b.start_frame < reach.last and b.stop_frame > reach.first
-    ]
-    first, stop = manifest.bundles.index(owners[0]), manifest.bundles.index(owners[-1]) + 1
+    start = max(0, unit.start - model.context_frames)
+    needed = needed_frames(manifest, start, unit.stop)
+    first, stop = _bundles_for(manifest, needed)
     missing: MissingFrames | None = None
     while first >= 0:
         bundles: list[BundleSource] = [
             partial(_open_bundle, store, bundle.key) for bundle in manifest.bundles[first:stop]
         ]
-        run = _UnitRun(manifest, unit, reach, model, settings, progress)
+        run = _UnitRun(manifest, unit, start, model, settings, progress)
         try:
             run(bundles, clip)
             return run
@@ -203,13 +198,24 @@ def _score_into(
         except SourceRefused as error:
             where = _place(manifest, unit)
             raise SourceRefused(error.reason, f"{where}: {error.message}") from error
-    frame = reach.first + (missing.delivered if missing else 0)
+    frame = needed[missing.delivered if missing else 0]
     seconds = float(manifest.pts.unpack()[frame] * manifest.video.time_base)
     raise SourceRefused(
         "damaged",
         f"{_place(manifest, unit)}: the frame at {seconds:.3f} s cannot be decoded; repair or "
         "re-export the file.",
     )
+
+
+def _bundles_for(manifest: Manifest, pictures: list[int]) -> tuple[int, int]:
+    """Range of the bundles that must be decoded for some frames, of increasing number."""
+    owners = [
+        (place, bundle)
+        for place, bundle in enumerate(manifest.bundles)
+        if bundle.start_frame <= pictures[-1] and bundle.stop_frame > pictures[0]
+    ]
+    first = min(place - bundle.preroll for place, bundle in owners)
+    return max(0, first), owners[-1][0] + 1
 
 
 def _place(manifest: Manifest, unit: Unit) -> str:
@@ -232,23 +238,6 @@ def _open_bundle(store: Store, key: str) -> AbstractContextManager[BinaryIO]:
         ) from error
 
 
-@dataclass(frozen=True, slots=True)
-class _Reach:
-    """The frames that a unit needs: ``[first, last)`` decoded, from ``start`` on scored."""
-
-    first: int
-    start: int
-    last: int
-
-    @classmethod
-    def of(cls, manifest: Manifest, unit: Unit, context_frames: int) -> _Reach:
-        """A scorer may want frames before the unit; deinterlacing takes a neighbour either side."""
-        start = max(0, unit.start - context_frames)
-        beside = int(deinterlaces(manifest.video, manifest.treatment))
-        last = min(manifest.frames, unit.stop + beside)
-        return cls(max(0, start - beside), start, last)
-
-
 class _UnitRun:
     """One attempt at one unit."""
 
@@ -256,14 +245,14 @@ class _UnitRun:
         self,
         manifest: Manifest,
         unit: Unit,
-        reach: _Reach,
+        start: int,
         model: LoadedScorer,
         settings: Settings,
         progress: ProgressCallback | None,
     ) -> None:
         self._manifest = manifest
         self._unit = unit
-        self._reach = reach
+        self._start = start
         self._model = model
         self._settings = settings
         self._progress = progress
@@ -290,37 +279,17 @@ class _UnitRun:
         )
 
     def _batches(self, bundles: list[BundleSource]) -> Iterator[list[Pixels]]:
-        output = treated(self._manifest.video, self._manifest.treatment)
-        interlaced = output.field_order != "progressive"
-        to_rgb = FrameToRgb(self._manifest.video.color, interlaced=interlaced)
+        manifest = self._manifest
+        output = treated(manifest.video, manifest.treatment)
+        to_rgb = FrameToRgb(manifest.video.color, interlaced=output.field_order != "progressive")
         batch: list[Pixels] = []
-        for frame in self._frames(bundles):
+        for frame in shown_pictures(manifest, bundles, self._start, self._unit.stop):
             batch.append(to_rgb(frame))
             if len(batch) >= self._model.batch_frames:
                 yield batch
                 batch = []
         if batch:
             yield batch
-
-    def _frames(self, bundles: list[BundleSource]) -> Iterator[VideoFrame]:
-        """Yield the frames to score, each of them one picture where that was asked for."""
-        manifest, reach = self._manifest, self._reach
-        frames = self._decoded(bundles)
-        if deinterlaces(manifest.video, manifest.treatment):
-            frames = deinterlaced(frames)
-        yield from islice(frames, reach.start - reach.first, self._unit.stop - reach.first)
-
-    def _decoded(self, bundles: list[BundleSource]) -> Iterator[VideoFrame]:
-        video = self._manifest.video
-        wanted = self._manifest.frame_keys(self._reach.first, self._reach.last)
-        for frame in decode_frames(bundles, wanted, counted=self._manifest.counted):
-            if (frame.width, frame.height) != (video.width, video.height):
-                raise SourceRefused(
-                    "unsupported",
-                    f"the picture size changes from {video.width}x{video.height} to "
-                    f"{frame.width}x{frame.height}; re-export the video with one size.",
-                )
-            yield frame
 
     def _encode(self, pictures: Iterator[Pixels], clip: Path) -> None:
         manifest, unit = self._manifest, self._unit
@@ -330,7 +299,7 @@ class _UnitRun:
             manifest.encoder.pixel_format,
             interlaced=output.field_order != "progressive",
         )
-        context, count = unit.start - self._reach.start, 0
+        context, count = unit.start - self._start, 0
         encoder: UnitEncoder | None = None
         for number, picture in enumerate(pictures):
             if number < context:

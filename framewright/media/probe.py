@@ -192,25 +192,32 @@ def _decoded(container: InputContainer, stream: VideoStream, path: Path) -> Iter
                 if isinstance(frame, VideoFrame):
                     found = True
                     yield frame
+        except av.error.MemoryError:
+            raise
         except av.error.FFmpegError as error:
             failure = error
         if found and failure:
             break
         if packets > 1024:  # more than any stream needs to reach its first picture
             break
-    if found:
-        return
+    if not found:
+        raise _no_picture(stream, path, packets, failure)
+
+
+def _no_picture(
+    stream: VideoStream, path: Path, packets: int, failure: Exception | None
+) -> SourceRefused:
+    if packets == 0 and stream.frames:
+        return SourceRefused(
+            "truncated",
+            f"{path.name!r} declares {stream.frames} frames but holds none of them: it was cut "
+            "off or damaged; get the whole file.",
+        )
     if packets == 0:
-        if stream.frames:
-            raise SourceRefused(
-                "truncated",
-                f"{path.name!r} declares {stream.frames} frames but holds none of them: it was cut "
-                "off or damaged; get the whole file.",
-            )
-        raise SourceRefused(
+        return SourceRefused(
             "no_frames", f"{path.name!r} has a video stream without any frame; export it again."
         )
-    raise SourceRefused(
+    return SourceRefused(
         "damaged",
         f"{path.name!r}: no picture could be decoded from its first {packets} packets "
         f"({stream.codec_context.name}; {failure or 'no error reported'}).",
