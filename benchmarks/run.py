@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from benchmarks import fast_runtimes, flow, overlap, split
+from benchmarks import fast_runtimes, flow, overlap, pictures, split
 
 
 def main() -> None:
     """Run them one after the other: they would disturb each other."""
     split.main()
     overlap.main()
+    pictures.main()
     fast_runtimes.main([])
     flow.main()
 
