@@ -36,8 +36,8 @@ _LOST = {
     "DOVI_METADATA": "Dolby Vision metadata (RPU): not kept, the base layer is scored.",
     "AMBIENT_VIEWING_ENVIRONMENT": "ambient viewing environment (ITU-T H.265 SEI): not kept.",
     "REGIONS_OF_INTEREST": "regions of interest: not kept.",
-    "FILM_GRAIN_PARAMS": "film grain characteristics: not kept, the grain is in the pictures that "
-    "are scored.",
+    "FILM_GRAIN_PARAMS": "film grain characteristics: not kept, the decoder adds the grain to the "
+    "pictures that are scored.",
 }
 """By FFmpeg's name for it, as a sentence of the report."""
 _ALPHA = "alpha channel, in a layer of its own (alpha_mode): not kept, the output is opaque."

@@ -183,7 +183,10 @@ def _decoded(container: InputContainer, stream: VideoStream, path: Path) -> Iter
     """Yield at least one frame, up to the first damage after it."""
     failure: Exception | None = None
     found = False
-    stream.codec_context.thread_type = "NONE"
+    context = stream.codec_context
+    context.thread_type = "NONE"
+    # Else a decoder adds film grain to the picture and does not tell that there was any.
+    context.options = {**context.options, "export_side_data": "film_grain"}
     packets = 0
     for packet in container.demux(stream):
         packets += bool(packet.size)

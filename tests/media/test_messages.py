@@ -16,7 +16,17 @@ from framewright.settings import Settings
 from tests.torture.dolby import as_dolby_vision
 from tests.torture.fields import shown_info
 from tests.torture.make import make
-from tests.torture.sei import AFD, CAPTIONS, HDR10_PLUS, USER_TEXT, Message, insert_sei
+from tests.torture.sei import (
+    AFD,
+    AMBIENT,
+    CAPTIONS,
+    FILM_GRAIN,
+    HDR10_PLUS,
+    TIME_CODE,
+    USER_TEXT,
+    Message,
+    insert_sei,
+)
 from tests.torture.tool import encode, x264, x265
 
 
@@ -45,8 +55,11 @@ def warnings_of(path: Path) -> tuple[str, ...]:
         (AFD, "Active Format Description (SMPTE ST 2016-1): not kept"),
         (USER_TEXT, "unregistered user data (SEI, UUID 000102030405060708090a0b0c0d0e0f): not"),
         (HDR10_PLUS, "HDR10+ dynamic metadata (SMPTE ST 2094-40): not kept"),
+        (TIME_CODE, "time codes inside the picture stream (SMPTE ST 12-1): not kept"),
+        (FILM_GRAIN, "film grain characteristics: not kept"),
+        (AMBIENT, "ambient viewing environment (ITU-T H.265 SEI): not kept"),
     ],
-    ids=["captions", "afd", "user data", "hdr10+"],
+    ids=["captions", "afd", "user data", "hdr10+", "time code", "film grain", "ambient"],
 )
 def test_messages_are_named(message: Message, words: str, hevc: bytes, tmp_path: Path) -> None:
     path = tmp_path / "with.hevc"
@@ -76,6 +89,21 @@ def test_an_encoder_that_signs_its_work_is_nothing_to_report(clip_folder: Path) 
     with av.open(str(path)) as container:
         assert next(container.decode(video=0)).side_data.get("SEI_UNREGISTERED") is not None
     assert warnings_of(path) == ()
+
+
+def test_film_grain_of_av1(tmp_path: Path) -> None:
+    path = tmp_path / "grainy.mp4"
+    params = "film-grain=20:lp=1"
+    encode(path, "-c:v", "libsvtav1", "-svtav1-params", params, "-pix_fmt", "yuv420p", count=5)
+    (warning,) = warnings_of(path)
+    assert warning.startswith("film grain characteristics: not kept, the decoder adds the grain")
+
+
+def test_two_views_in_one_picture(tmp_path: Path) -> None:
+    path = tmp_path / "stereo.mp4"
+    encode(path, *x264("frame-packing=3"), count=5)
+    (warning,) = warnings_of(path)
+    assert warning.startswith("stereoscopic 3D (frame packing): the pictures are kept")
 
 
 @pytest.mark.parametrize(

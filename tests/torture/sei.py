@@ -9,7 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-__all__ = ["AFD", "CAPTIONS", "HDR10_PLUS", "USER_TEXT", "Bits", "Message", "insert_sei"]
+__all__ = [
+    "AFD",
+    "AMBIENT",
+    "CAPTIONS",
+    "FILM_GRAIN",
+    "HDR10_PLUS",
+    "TIME_CODE",
+    "USER_TEXT",
+    "Bits",
+    "Message",
+    "insert_sei",
+]
 
 Message = tuple[int, bytes]
 """Type and payload of an SEI message."""
@@ -55,6 +66,19 @@ def _hdr10_plus() -> bytes:
 
 
 HDR10_PLUS: Message = (_T35, _hdr10_plus())
+
+
+def _time_code(hours: int, minutes: int, seconds: int, frames: int) -> bytes:
+    """One full time stamp, of HEVC only."""
+    bits = Bits().put(1, 2).put(1, 1).put(0, 1).put(0, 5).put(1, 1).put(0, 2).put(frames, 9)
+    return bits.put(seconds, 6).put(minutes, 6).put(hours, 5).put(0, 5).put(1, 1).done()
+
+
+TIME_CODE: Message = (136, _time_code(10, 20, 30, 12))
+FILM_GRAIN: Message = (19, Bits().put(0, 1 + 2 + 1 + 2 + 4 + 3).put(1, 1).put(1, 1).done())
+"""Of HEVC only: a model without any component, for all pictures that follow."""
+AMBIENT: Message = (148, Bits().put(314_000, 32).put(15_635, 16).put(16_450, 16).done())
+"""Illuminance in 1/10000 lux, and the chromaticity of the light: of a dim room, D65."""
 
 
 def insert_sei(stream: bytes, messages: Sequence[Message], *, hevc: bool = False) -> bytes:
