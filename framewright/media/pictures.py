@@ -60,9 +60,8 @@ def _decoded(
     video, first = manifest.video, numbers[0]
     keys = manifest.frame_keys(first, numbers[-1] + 1)
     wanted = [keys[number - first] for number in numbers]
-    for frame in decode_frames(
-        bundles, wanted, counted=manifest.counted, tolerant=bool(manifest.held)
-    ):
+    tolerant = manifest.treatment.on_damage == "hold"
+    for frame in decode_frames(bundles, wanted, counted=manifest.counted, tolerant=tolerant):
         if (frame.width, frame.height) != (video.width, video.height):
             raise SourceRefused(
                 "unsupported",
