@@ -133,8 +133,8 @@ class RgbToFrame:
 def _shares_chroma_lines(frame: VideoFrame) -> bool:
     """Whether two lines have one line of chroma, and there are enough lines for two fields."""
     components = frame.format.components
-    subsampled = len(components) >= 3 and components[1].height < frame.height
-    return subsampled and frame.height >= _LEAST_LINES
+    halved = len(components) >= 3 and components[1].height == (frame.height + 1) // 2
+    return halved and frame.height >= _LEAST_LINES
 
 
 def _fields(frame: VideoFrame) -> list[VideoFrame]:

@@ -164,12 +164,22 @@ class TestChromaLocation:
         run(path, str(output), IdentityScorer.identity, workers=1)
         assert told(output) == location
 
-    def test_av1_can_say_some_of_it(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(
+        ("number", "location", "lost"),
+        [
+            (0, "left", []),
+            (2, "topleft", []),
+            (1, "center", ["chroma location center: not stated"]),
+        ],
+    )
+    def test_av1_can_say_some_of_it(
+        self, number: int, location: str, lost: list[str], tmp_path: Path
+    ) -> None:
         path, output = tmp_path / "source.mp4", tmp_path / "kept.webm"
-        encode(path, *x265("chromaloc=2", pix_fmt="yuv420p10le"), count=5)
+        encode(path, *x265(f"chromaloc={number}", pix_fmt="yuv420p10le"), count=5)
         report = run(path, str(output), IdentityScorer.identity, workers=1)
-        assert told(output) == "topleft"
-        assert report.streams == ()
+        assert told(output) == ("" if lost else location)
+        assert [outcome.detail.split(",")[0] for outcome in report.streams] == lost
 
     def test_what_vp9_cannot_say_is_told(self, tmp_path: Path) -> None:
         path, output = tmp_path / "source.mp4", tmp_path / "kept.webm"
