@@ -30,7 +30,7 @@ from framewright.errors import FrameCountError, VerificationError
 from framewright.media.carry import Carry, carry_streams, lost_properties
 from framewright.media.containers import ContainerRule, container_for
 from framewright.media.convert import convert_streams
-from framewright.media.source import file_url, open_source
+from framewright.media.source import file_url, open_media, open_source
 from framewright.settings import Settings
 from framewright.types import Manifest, StreamOutcome, Unit
 
@@ -114,7 +114,7 @@ def mux(
             muxed.outcomes.append(_changed(manifest, detail))
         lost = lost_properties(manifest.video, manifest.encoder, suffix)
         muxed.outcomes.extend(_changed(manifest, detail) for detail in lost)
-        template = stack.enter_context(av.open(file_url(clip(0))))
+        template = stack.enter_context(open_media(clip(0)))
         video = _add_video(out, template, manifest, rule)
         _copy_tags(container.streams[manifest.video.stream_index], video)
         muxed.width, muxed.height = video.codec_context.width, video.codec_context.height
@@ -124,7 +124,7 @@ def mux(
                 copier.add(carry)
             elif carry.action == "convert":
                 path = converted[carry.stream.index]
-                copier.add_converted(stack.enter_context(av.open(file_url(path))), carry)
+                copier.add_converted(stack.enter_context(open_media(path)), carry)
         _copy_description(container, out, shift)
         packets = _video_packets(
             manifest, clip, muxed.pts, reorder_frames, video, _header_of(template), on_frame
@@ -213,7 +213,7 @@ def _video_packets(
     lead = pts[min(reorder_frames, len(pts) - 1)] - pts[0]
     for unit in manifest.units:
         path = clip(unit.index)
-        with av.open(file_url(path)) as container:
+        with open_media(path) as container:
             if _header_of(container) != header:
                 raise VerificationError(f"unit {unit.index} was encoded with another header.")
             ticks = _ticks(path, unit)
@@ -241,7 +241,7 @@ def _video_packets(
 def _ticks(path: Path, unit: Unit) -> array[int]:
     """Check a clip in a first pass, and return its time stamps in order: 8 bytes for each frame."""
     ticks = array("q")
-    with av.open(file_url(path)) as container:
+    with open_media(path) as container:
         for packet in _packets(container):
             if not ticks and not packet.is_keyframe:
                 raise VerificationError(f"unit {unit.index} does not begin with a keyframe.")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 import av.error
@@ -13,7 +15,7 @@ from av.container import InputContainer
 from framewright.errors import RefusalReason, SourceRefused
 from framewright.settings import Settings
 
-__all__ = ["FORMATS", "file_url", "is_text", "open_source"]
+__all__ = ["FORMATS", "file_url", "is_text", "open_media", "open_source"]
 
 FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2",
@@ -53,6 +55,22 @@ def is_text(path: Path) -> bool:
     return not any("\udc80" <= letter <= "\udcff" for letter in str(path))
 
 
+def open_media(file: Path | BinaryIO) -> InputContainer:
+    """Open a media file for reading so that it can make FFmpeg open nothing else.
+
+    Whatever reads media goes through here or ``open_source``: a file may have been replaced by a
+    playlist since it was checked, and a seekable stream names no format by its suffix.
+
+    Args:
+        file: a local file, or an open binary stream.
+
+    Raises:
+        FFmpegError: not readable, or of a format that is not on the list.
+    """
+    name = file_url(file) if isinstance(file, Path) else file
+    return av.open(name, "r", options=dict(_OPTIONS), metadata_errors="replace", timeout=60.0)
+
+
 @contextmanager
 def open_source(path: Path, settings: Settings) -> Iterator[InputContainer]:
     """Open a video file for reading; a refusal from within the block gets the file's name.
@@ -63,9 +81,7 @@ def open_source(path: Path, settings: Settings) -> Iterator[InputContainer]:
     """
     _check_file(path, settings)
     try:
-        container = av.open(
-            file_url(path), options=dict(_OPTIONS), metadata_errors="replace", timeout=60.0
-        )
+        container = open_media(path)
     except (av.error.FFmpegError, ValueError) as error:
         raise _refusal(path, error) from error
     with container:
@@ -88,11 +104,22 @@ def _check_file(path: Path, settings: Settings) -> None:
         raise SourceRefused(
             "unsupported", f"the path {str(path)!r} is not UTF-8, which FFmpeg needs; rename it."
         )
-    if not path.exists():
-        raise SourceRefused("not_found", f"there is no file {str(path)!r}; check the path.")
-    if not path.is_file():
+    try:
+        found = path.stat()
+        if stat.S_ISREG(found.st_mode):  # a pipe would wait for somebody to write into it
+            path.open("rb").close()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise SourceRefused(
+            "not_found", f"there is no file {str(path)!r}; check the path."
+        ) from error
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise SourceRefused(
+            "unreadable", f"{str(path)!r} cannot be read ({why}); check the path and permissions."
+        ) from error
+    if not stat.S_ISREG(found.st_mode):
         raise SourceRefused("unreadable", f"{str(path)!r} is not a file; name one video file.")
-    size_bytes = path.stat().st_size
+    size_bytes = found.st_size
     if size_bytes == 0:
         raise SourceRefused("empty", f"{path.name!r} is empty (0 bytes); copy or export it again.")
     if size_bytes > settings.max_source_bytes:
