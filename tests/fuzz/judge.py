@@ -1,0 +1,212 @@
+"""Put one file through the engine and judge what comes out by a plain decode of the file itself."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise, zip_longest
+from pathlib import Path
+
+import av
+import av.error
+import numpy as np
+from av.video.frame import VideoFrame
+
+from framewright.errors import EngineBug, FramewrightError, InputError, SourceRefused
+from framewright.media.color import FrameToRgb, RgbToFrame
+from framewright.plan import split, upload
+from framewright.score import score_unit
+from framewright.scorers.identity import IdentityScorer
+from framewright.settings import Settings
+from framewright.stitch import stitch
+from framewright.storage import LocalStore
+from framewright.types import Manifest, Treatment
+
+__all__ = ["Truth", "Verdict", "compare", "judged", "limits", "plain_decode"]
+
+_UNIT_SECONDS = 1.0
+_LEAST_PSNR_DB = 45.0
+"""Of frames deeper than 8 bits, which x264 does not encode losslessly at rate factor 0."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a file."""
+
+    outcome: str
+    """``exact``, ``held``, ``refused: <reason>``, or ``finding``."""
+    detail: str = ""
+
+    @property
+    def is_finding(self) -> bool:
+        """Whether the engine did what it must not."""
+        return self.outcome == "finding"
+
+
+def limits() -> Settings:
+    """Settings under which a small machine can judge any file; lossless, so that pixels compare."""
+    return Settings(max_frame_pixels=1 << 22, quality_crf=0, encoder_preset="ultrafast")
+
+
+def judged(path: Path, folder: Path, treatment: Treatment, suffix: str = ".mp4") -> Verdict:
+    """Split, score and stitch a file, and compare the output with a plain decode of it.
+
+    A refusal must be a ``SourceRefused``; whatever else is raised is a finding.
+    """
+    settings, store = limits(), LocalStore(folder / "work")
+    stage = "split"
+    try:
+        parts = split(
+            path,
+            scorer=IdentityScorer.identity,
+            scratch=folder / "scratch",
+            store=store,
+            unit_seconds=_UNIT_SECONDS,
+            suffix=suffix,
+            treatment=treatment,
+            settings=settings,
+        )
+        manifest = upload(parts, store)
+        stage = "score"
+        for unit in manifest.units:
+            score_unit(store, manifest.job_key, unit.index, settings=settings)
+        stage = "stitch"
+        output = folder / f"output{suffix}"
+        stitch(store, manifest, path, output, settings=settings)
+    except SourceRefused as error:
+        late = "" if stage == "split" else f" at {stage}"
+        return Verdict(f"refused{late}: {error.reason}", str(error))
+    except EngineBug as error:
+        return Verdict("finding", f"{stage}: {type(error).__name__}: {error.message}")
+    except (FramewrightError, InputError) as error:
+        return Verdict("finding", f"{stage}: {type(error).__name__}: {error}")
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is what is looked for
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{Path(where.filename).name}:{where.lineno}"
+        return Verdict("finding", f"{stage}: {type(error).__name__} at {place}: {error}")
+    fault = compare(path, output, manifest)
+    return Verdict("finding", f"output: {fault}") if fault else Verdict("exact")
+
+
+@dataclass
+class Truth:
+    """What a plain decode met besides frames."""
+
+    damage: str = ""
+    """The first error or damaged frame; empty for none."""
+
+
+def plain_decode(path: Path, index: int, truth: Truth) -> Iterator[VideoFrame]:
+    """Yield the frames of one stream as a player without any care would: from front to back."""
+    with av.open(f"file:{path}", metadata_errors="replace") as container:
+        stream = container.streams[index]
+        stream.codec_context.thread_type = "NONE"
+        try:
+            for packet in container.demux(stream):
+                if not packet.size and packet.dts is not None:
+                    continue
+                try:
+                    for frame in packet.decode():
+                        if isinstance(frame, VideoFrame):
+                            if frame.is_corrupt:
+                                truth.damage = truth.damage or f"frame {frame.pts} is corrupt"
+                            yield frame
+                except av.error.EOFError:
+                    return
+                except av.error.FFmpegError as error:
+                    truth.damage = truth.damage or f"packet {packet.pts}: {error}"
+        except av.error.FFmpegError as error:
+            truth.damage = truth.damage or f"demuxing: {error}"
+
+
+def compare(path: Path, output: Path, manifest: Manifest) -> str:
+    """Return in what an output differs from what its source shows; empty for nothing."""
+    truth, made = Truth(), Truth()
+    pts = manifest.pts.unpack()
+    if any(after <= before for before, after in pairwise(pts)):
+        return "the manifest's times do not increase"
+    pairs = _Pairs(manifest)
+    for source, result in zip_longest(
+        plain_decode(path, manifest.video.stream_index, truth), plain_decode(output, 0, made)
+    ):
+        pairs.add(source, result)
+    faults = (
+        (pairs.results != len(pts), f"{pairs.results} frames came out, not {len(pts)} as planned"),
+        (pairs.sources != len(pts), f"a plain decode gives {pairs.sources} frames, not {len(pts)}"),
+        (made.damage, f"the output is damaged: {made.damage}"),
+        (
+            truth.damage and manifest.treatment.on_damage == "refuse",
+            f"damage was not noticed: {truth.damage}",
+        ),
+        (pairs.drift > _tick(output), f"times differ by {float(pairs.drift):.6f} s"),
+        (pairs.fault, pairs.fault),
+    )
+    return next((words for found, words in faults if found), "")
+
+
+def _tick(output: Path) -> Fraction:
+    return Fraction(1, 1000) if output.suffix == ".mkv" else Fraction(0)
+
+
+class _Pairs:
+    """Compares frames of the source with those of the output, one by one."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._manifest = manifest
+        self._pts = manifest.pts.unpack()
+        self._to_rgb = FrameToRgb(manifest.video.color)
+        self._to_frame = RgbToFrame(manifest.video.color, manifest.encoder.pixel_format)
+        self._offsets: list[Fraction] = []
+        self.sources = self.results = 0
+        self.fault = ""
+        """What the first pair that differs differs in."""
+
+    def add(self, source: VideoFrame | None, result: VideoFrame | None) -> None:
+        """Compare the next pair; None where one of them has no more frames."""
+        place = self.results
+        self.sources += source is not None
+        self.results += result is not None
+        if source is None or result is None or place >= len(self._pts):
+            return
+        if result.pts is not None and result.time_base is not None:
+            planned = self._pts[place] * self._manifest.video.time_base
+            self._offsets.append(result.pts * result.time_base - planned)
+        self.fault = self.fault or self._difference(place, source, result)
+
+    def _difference(self, place: int, source: VideoFrame, result: VideoFrame) -> str:
+        planned = self._pts[place]
+        if not self._manifest.counted and source.pts != planned:
+            return f"frame {place} has time {planned}, a plain decode says {source.pts}"
+        if (source.width, source.height) != (result.width, result.height):
+            return f"frame {place} is {result.width}x{result.height}"
+        if not _same_picture(self._to_frame(self._to_rgb(source)), result):
+            return f"frame {place} shows something else"
+        return ""
+
+    @property
+    def drift(self) -> Fraction:
+        """By how many seconds the frames were moved against each other."""
+        return max(self._offsets, default=Fraction(0)) - min(self._offsets, default=Fraction(0))
+
+
+def _same_picture(wanted: VideoFrame, found: VideoFrame) -> bool:
+    if wanted.format.name.replace("yuvj", "yuv") != found.format.name.replace("yuvj", "yuv"):
+        return False
+    deep = max(component.bits for component in wanted.format.components) > 8
+    if not deep:
+        return _planes(wanted, np.uint8) == _planes(found, np.uint8)
+    one, other = (np.frombuffer(_planes(f, np.uint16), np.uint16) for f in (wanted, found))
+    error = float(np.mean((one.astype(np.float64) - other.astype(np.float64)) ** 2))
+    return error == 0 or 10 * np.log10(1023**2 / error) >= _LEAST_PSNR_DB
+
+
+def _planes(frame: VideoFrame, dtype: type) -> bytes:
+    pieces = []
+    for plane in frame.planes:
+        samples = np.frombuffer(plane, dtype)  # type: ignore[call-overload]
+        row = plane.line_size // samples.itemsize
+        lines = samples[: row * plane.height].reshape(plane.height, row)
+        pieces.append(lines[:, : plane.width].tobytes())
+    return b"".join(pieces)
