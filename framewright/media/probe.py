@@ -14,6 +14,7 @@ import av.error
 from av.buffer import Buffer
 from av.container import InputContainer
 from av.stream import Disposition, Stream
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -52,7 +53,7 @@ def probe_container(
     Returns the time stamp of the first picture too, as the decoder gives it.
     """
     stream = select_video_stream(container, path)
-    context = stream.codec_context
+    context = _decoder_of(stream, path)
     _check_pixels(context.width, context.height, path, settings)
     frame = _first_frame(container, stream, path)
     _check_pixels(frame.width, frame.height, path, settings)
@@ -113,6 +114,18 @@ def select_video_stream(container: InputContainer, path: Path) -> VideoStream:
         )
     marked = [s for s in moving if s.disposition & Disposition.default]
     return (marked or moving)[0]
+
+
+def _decoder_of(stream: VideoStream, path: Path) -> VideoCodecContext:
+    # PyAV's stubs do not say that there is none for a codec that FFmpeg does not know.
+    context: VideoCodecContext | None = stream.codec_context
+    if context is None:
+        raise SourceRefused(
+            "unsupported",
+            f"{path.name!r} has video of a codec that no decoder is known for; convert it to H.264 "
+            "first.",
+        )
+    return context
 
 
 def _check_pixels(width: int, height: int, path: Path, settings: Settings) -> None:
