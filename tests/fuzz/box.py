@@ -18,13 +18,15 @@ from pathlib import Path
 
 from tests.fuzz.judge import Verdict
 
-__all__ = ["MOST_MIB", "MOST_SECONDS", "Run", "boxed"]
+__all__ = ["BROKEN", "MOST_MIB", "MOST_SECONDS", "Run", "boxed"]
 
 MOST_SECONDS = 60.0
 """Wall time for one file, of at most 75 small frames, through everything: far more than it needs
 on a busy machine."""
 MOST_MIB = 1024
 """Resident memory that one file may add to a process, in MiB."""
+BROKEN = ("hang:", "crash:", "memory:")
+"""How the details of findings begin that a process caused by its end or its size."""
 _MOST_ADDRESSES = 4 << 30
 
 

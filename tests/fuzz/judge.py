@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise, zip_longest
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -87,7 +87,9 @@ def judged(path: Path, folder: Path, treatment: Treatment, suffix: str = ".mp4")
         place = f"{Path(where.filename).name}:{where.lineno}"
         return Verdict("finding", f"{stage}: {type(error).__name__} at {place}: {error}")
     fault = compare(path, output, manifest)
-    return Verdict("finding", f"output: {fault}") if fault else Verdict("exact")
+    if fault:
+        return Verdict("finding", f"output: {fault}")
+    return Verdict("held", str(manifest.held)) if manifest.held else Verdict("exact")
 
 
 @dataclass
@@ -127,68 +129,81 @@ def compare(path: Path, output: Path, manifest: Manifest) -> str:
     pts = manifest.pts.unpack()
     if any(after <= before for before, after in pairwise(pts)):
         return "the manifest's times do not increase"
-    pairs = _Pairs(manifest)
-    for source, result in zip_longest(
-        plain_decode(path, manifest.video.stream_index, truth), plain_decode(output, 0, made)
-    ):
-        pairs.add(source, result)
-    faults = (
-        (pairs.results != len(pts), f"{pairs.results} frames came out, not {len(pts)} as planned"),
-        (pairs.sources != len(pts), f"a plain decode gives {pairs.sources} frames, not {len(pts)}"),
-        (made.damage, f"the output is damaged: {made.damage}"),
-        (
-            truth.damage and manifest.treatment.on_damage == "refuse",
-            f"damage was not noticed: {truth.damage}",
-        ),
-        (pairs.drift > _tick(output), f"times differ by {float(pairs.drift):.6f} s"),
-        (pairs.fault, pairs.fault),
-    )
-    return next((words for found, words in faults if found), "")
+    sources = list(plain_decode(path, manifest.video.stream_index, truth))
+    results = list(plain_decode(output, 0, made))
+    if len(results) != len(pts):
+        return f"{len(results)} frames came out, not {len(pts)} as planned"
+    if made.damage:
+        return f"the output is damaged: {made.damage}"
+    if (drift := _drift(results, manifest)) > _tick(output):
+        return f"times differ by {float(drift):.6f} s"
+    if manifest.held:
+        return _fault_of_held(sources, results, manifest)
+    if len(sources) != len(pts):
+        return f"a plain decode gives {len(sources)} frames, not {len(pts)}"
+    if truth.damage:
+        return f"damage was not noticed: {truth.damage}"
+    return _fault(sources, results, manifest)
 
 
 def _tick(output: Path) -> Fraction:
     return Fraction(1, 1000) if output.suffix == ".mkv" else Fraction(0)
 
 
-class _Pairs:
-    """Compares frames of the source with those of the output, one by one."""
+def _drift(results: Sequence[VideoFrame], manifest: Manifest) -> Fraction:
+    """By how many seconds the frames were moved against each other."""
+    offsets = [
+        result.pts * result.time_base - tick * manifest.video.time_base
+        for result, tick in zip(results, manifest.pts.unpack(), strict=True)
+        if result.pts is not None and result.time_base is not None
+    ]
+    return max(offsets, default=Fraction(0)) - min(offsets, default=Fraction(0))
+
+
+def _fault(sources: Sequence[VideoFrame], results: Sequence[VideoFrame], manifest: Manifest) -> str:
+    """Compare frame by frame."""
+    pictures = _Pictures(manifest)
+    for place, (source, result, tick) in enumerate(
+        zip(sources, results, manifest.pts.unpack(), strict=True)
+    ):
+        if not manifest.counted and source.pts != tick:
+            return f"frame {place} has time {tick}, a plain decode says {source.pts}"
+        if not pictures.same(source, result):
+            return f"frame {place} shows something else"
+    return ""
+
+
+def _fault_of_held(
+    sources: Sequence[VideoFrame], results: Sequence[VideoFrame], manifest: Manifest
+) -> str:
+    """Compare every frame with the one that it claims to show, which must be a good one."""
+    frames = len(results)
+    keys = manifest.frame_keys(0, frames)
+    known = {
+        number if manifest.counted else source.pts: source for number, source in enumerate(sources)
+    }
+    pictures = _Pictures(manifest)
+    for place, shown in enumerate(manifest.pictures(0, frames)):
+        source = known.get(keys[shown])
+        if source is None:
+            return f"frame {place} claims to show frame {shown}, which a plain decode does not give"
+        if source.is_corrupt:
+            return f"frame {place} shows frame {shown}, which is damaged"
+        if not pictures.same(source, results[place]):
+            return f"frame {place} does not show frame {shown}, as it claims"
+    return ""
+
+
+class _Pictures:
+    """Compares pictures of the source with those of the output."""
 
     def __init__(self, manifest: Manifest) -> None:
-        self._manifest = manifest
-        self._pts = manifest.pts.unpack()
         self._to_rgb = FrameToRgb(manifest.video.color)
         self._to_frame = RgbToFrame(manifest.video.color, manifest.encoder.pixel_format)
-        self._offsets: list[Fraction] = []
-        self.sources = self.results = 0
-        self.fault = ""
-        """What the first pair that differs differs in."""
 
-    def add(self, source: VideoFrame | None, result: VideoFrame | None) -> None:
-        """Compare the next pair; None where one of them has no more frames."""
-        place = self.results
-        self.sources += source is not None
-        self.results += result is not None
-        if source is None or result is None or place >= len(self._pts):
-            return
-        if result.pts is not None and result.time_base is not None:
-            planned = self._pts[place] * self._manifest.video.time_base
-            self._offsets.append(result.pts * result.time_base - planned)
-        self.fault = self.fault or self._difference(place, source, result)
-
-    def _difference(self, place: int, source: VideoFrame, result: VideoFrame) -> str:
-        planned = self._pts[place]
-        if not self._manifest.counted and source.pts != planned:
-            return f"frame {place} has time {planned}, a plain decode says {source.pts}"
-        if (source.width, source.height) != (result.width, result.height):
-            return f"frame {place} is {result.width}x{result.height}"
-        if not _same_picture(self._to_frame(self._to_rgb(source)), result):
-            return f"frame {place} shows something else"
-        return ""
-
-    @property
-    def drift(self) -> Fraction:
-        """By how many seconds the frames were moved against each other."""
-        return max(self._offsets, default=Fraction(0)) - min(self._offsets, default=Fraction(0))
+    def same(self, source: VideoFrame, result: VideoFrame) -> bool:
+        """Whether the output shows what the source does, with the colours of the way there."""
+        return _same_picture(self._to_frame(self._to_rgb(source)), result)
 
 
 def _same_picture(wanted: VideoFrame, found: VideoFrame) -> bool:
