@@ -11,7 +11,7 @@ import hashlib
 import heapq
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -27,10 +27,10 @@ from av.stream import AttachmentStream, Stream
 from av.video.stream import VideoStream
 
 from framewright.errors import FrameCountError, VerificationError
-from framewright.media.carry import Carry, carry_streams, lost_properties
+from framewright.media.carry import Carry, Spoilt, carry_streams, lost_properties
 from framewright.media.containers import ContainerRule, container_for
 from framewright.media.convert import convert_streams
-from framewright.media.source import file_url, open_media, open_source
+from framewright.media.source import file_url, open_media, open_source, packets_of
 from framewright.results import StreamOutcome
 from framewright.settings import Settings
 from framewright.types import Manifest, Unit
@@ -85,6 +85,7 @@ def mux(
     scratch: Path,
     settings: Settings,
     on_frame: Callable[[int], None],
+    spoilt: Mapping[int, Spoilt] | None = None,
 ) -> Muxed:
     """Write the output file.
 
@@ -98,12 +99,15 @@ def mux(
         scratch: folder for converted streams.
         settings: limits for opening the source.
         on_frame: told the number of frames written, now and then.
+        spoilt: streams of the source that must not be copied, by index.
 
     Raises:
+        FFmpegError: the container does not take a packet.
         FrameCountError: a unit's clip does not hold the frames it should.
     """
     rule = container_for(suffix)
-    carries, converted = convert_streams(source, carry_streams(manifest.video, suffix), scratch)
+    plan = carry_streams(manifest.video, suffix, spoilt)
+    carries, converted = convert_streams(source, plan, scratch)
     with ExitStack() as stack:
         container = stack.enter_context(open_source(source, settings))
         out = stack.enter_context(_open_output(output, rule, manifest))
@@ -295,7 +299,7 @@ class _Copier:
 
     def _copied(self) -> TimedPackets:
         streams = [self._container.streams[index] for index in self._targets]
-        for packet in self._container.demux(streams) if streams else ():
+        for packet in packets_of(self._container, *streams) if streams else ():
             index = packet.stream_index
             if packet.size and self._hashes.get(index):
                 self._hashes[index].update(payload(packet, self._container.format.name))

@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 
 from framewright.errors import SourceRefused
 from framewright.media.containers import output_suffix
-from framewright.media.source import open_source
+from framewright.media.source import open_source, packets_of
 from framewright.settings import Settings
 from framewright.types import ColorSpec, HdrMetadata, OtherStream, VideoInfo
 
@@ -141,7 +141,7 @@ def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> 
     failure: Exception | None = None
     stream.codec_context.thread_type = "NONE"
     packets = 0
-    for packet in container.demux(stream):
+    for packet in packets_of(container, stream):
         packets += bool(packet.size)
         try:
             for frame in packet.decode():

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import av
 import av.error
 from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Stream
 
 from framewright.errors import RefusalReason, SourceRefused
 from framewright.settings import Settings
 
-__all__ = ["FORMATS", "check_file", "file_url", "is_text", "open_media", "open_source"]
+__all__ = [
+    "FORMATS",
+    "check_file",
+    "file_url",
+    "is_text",
+    "open_media",
+    "open_source",
+    "packets_of",
+]
 
 FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2",
@@ -69,6 +79,16 @@ def open_media(file: Path | BinaryIO) -> InputContainer:
     """
     name = file_url(file) if isinstance(file, Path) else file
     return av.open(name, "r", options=dict(_OPTIONS), metadata_errors="replace", timeout=60.0)
+
+
+def packets_of(container: InputContainer, *streams: Stream) -> Iterator[Packet[Any]]:
+    """Yield the packets of some streams to the end, and then those that flush their decoders.
+
+    PyAV 18.1 raises IndexError behind the last packet where further streams began within the file,
+    which neither it nor framewright knows of.
+    """
+    with suppress(IndexError):
+        yield from container.demux(*streams)
 
 
 @contextmanager

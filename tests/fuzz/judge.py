@@ -119,6 +119,8 @@ def plain_decode(path: Path, index: int, truth: Truth) -> Iterator[VideoFrame]:
                     return
                 except av.error.FFmpegError as error:
                     truth.damage = truth.damage or f"packet {packet.pts}: {error}"
+        except IndexError:  # PyAV's, behind the last packet, where streams began within the file
+            return
         except av.error.FFmpegError as error:
             truth.damage = truth.damage or f"demuxing: {error}"
 

@@ -106,6 +106,8 @@ def _judge_all(arguments: argparse.Namespace) -> list[dict[str, object]]:
     _seeds(str(folder))
     wanted = range(arguments.start, arguments.start + arguments.count)
     known = _known(journal)
+    if arguments.again:
+        known = {n: row for n, row in known.items() if row["outcome"] != "finding"}
     todo = [number for number in wanted if number not in known]
     began = time.monotonic()
     spawn = multiprocessing.get_context("spawn")
@@ -156,6 +158,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--folder", type=Path, default=_FOLDER, help="good files, journal, findings"
     )
     parser.add_argument("--fresh", action="store_true", help="forget what was judged before")
+    parser.add_argument("--again", action="store_true", help="judge the findings again")
     arguments = parser.parse_args(argv)
     rows = _judge_all(arguments)
     _table(rows)
