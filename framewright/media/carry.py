@@ -191,6 +191,8 @@ def _video(stream: OtherStream, rule: ContainerRule) -> Carry:
     fits = {"h264", "hevc", "mpeg4", "av1", "libdav1d", "vp9", "mpeg2video"}
     if rule.suffix == ".webm":
         fits = {"vp8", "vp9", "libdav1d", "av1"}
+    if rule.suffix == ".mov":
+        fits -= {"vp9", "libdav1d", "av1"}  # FFmpeg writes these into MP4 only
     if stream.codec in fits:
         return Carry(stream, "copy", detail="a further video stream, not scored")
     return Carry(stream, "drop", detail=f"{stream.codec} video does not fit into {rule.suffix}")

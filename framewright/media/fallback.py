@@ -112,6 +112,7 @@ def _copied(source: Path, carry: Carry, out: OutputContainer, settings: Settings
     with open_source(source, settings) as container:
         stream = container.streams[carry.stream.index]
         target = out.add_stream_from_template(stream, opaque=True)
+        out.start_encoding()
         for packet in packets_of(container, stream):
             if packet.size:
                 digest.update(payload(packet, container.format.name))

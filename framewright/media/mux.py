@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+import math
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -43,8 +44,9 @@ ClipSource = Callable[[int], Path]
 TimedPackets: TypeAlias = "Iterator[tuple[Fraction, Packet[Any]]]"
 """Packets of one or more streams, each with its decoding time in seconds."""
 
-_MOVIE_TIMESCALE = "1440000"
+_MOVIE_TIMESCALE = 1440000
 """FFmpeg's default of 1000 rounds the offsets between streams by up to a millisecond."""
+_MOST_TIMESCALE = (1 << 31) - 1
 _CONTAINER_TAGS = frozenset(
     {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
 )
@@ -143,11 +145,17 @@ def _open_output(output: Path, rule: ContainerRule, manifest: Manifest) -> Outpu
     options = {"avoid_negative_ts": "disabled"}
     if rule.muxer in ("mp4", "mov"):
         options |= {
-            "movie_timescale": _MOVIE_TIMESCALE,
+            "movie_timescale": str(_movie_timescale(manifest.video.time_base)),
             "video_track_timescale": str(manifest.video.time_base.denominator),
             "movflags": "+faststart",
         }
     return av.open(file_url(output), "w", format=rule.muxer, options=options)
+
+
+def _movie_timescale(time_base: Fraction) -> int:
+    """Return ticks per second in which the first picture's time, too, is a whole number."""
+    common = math.lcm(_MOVIE_TIMESCALE, time_base.denominator)
+    return common if common <= _MOST_TIMESCALE else max(_MOVIE_TIMESCALE, time_base.denominator)
 
 
 def _add_video(

@@ -6,6 +6,7 @@ import math
 import struct
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Literal, cast
 
@@ -32,6 +33,8 @@ _MATRIX_709_FROM_HEIGHT = 720
 _MATRIX_709_FROM_WIDTH = 1280
 _PQ, _HLG = 16, 18
 _UNTAGGED, _FULL = 0, 2
+_MOST_FIRST_PACKETS = 1024
+"""More than any stream needs to reach its first picture."""
 _BOTTOM_FIRST = (3, 4)  # AV_FIELD_BB, AV_FIELD_TB
 
 
@@ -141,16 +144,17 @@ def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> 
     failure: Exception | None = None
     stream.codec_context.thread_type = "NONE"
     packets = 0
-    for packet in packets_of(container, stream):
-        packets += bool(packet.size)
-        try:
-            for frame in packet.decode():
-                if isinstance(frame, VideoFrame):
-                    return frame
-        except av.error.FFmpegError as error:
-            failure = error
-        if packets > 1024:  # more than any stream needs to reach its first picture
-            break
+    try:
+        for packet in islice(packets_of(container, stream), _MOST_FIRST_PACKETS):
+            packets += bool(packet.size)
+            try:
+                for frame in packet.decode():
+                    if isinstance(frame, VideoFrame):
+                        return frame
+            except av.error.FFmpegError as error:
+                failure = error
+    except av.error.FFmpegError as error:
+        failure = error
     if packets == 0:
         if stream.frames:
             raise SourceRefused(
