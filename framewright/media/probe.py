@@ -151,8 +151,12 @@ def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> 
                 for frame in packet.decode():
                     if isinstance(frame, VideoFrame):
                         return frame
+            except av.error.MemoryError:
+                raise
             except av.error.FFmpegError as error:
                 failure = error
+    except av.error.MemoryError:
+        raise
     except av.error.FFmpegError as error:
         failure = error
     if packets == 0:

@@ -65,7 +65,7 @@ def is_text(path: Path) -> bool:
     return not any("\udc80" <= letter <= "\udcff" for letter in str(path))
 
 
-def open_media(file: Path | BinaryIO) -> InputContainer:
+def open_media(file: Path | BinaryIO, max_frame_pixels: int | None = None) -> InputContainer:
     """Open a media file for reading so that it can make FFmpeg open nothing else.
 
     Whatever reads media goes through here or ``open_source``: a file may have been replaced by a
@@ -73,12 +73,16 @@ def open_media(file: Path | BinaryIO) -> InputContainer:
 
     Args:
         file: a local file, or an open binary stream.
+        max_frame_pixels: pixels beyond which no picture is decoded; FFmpeg's own limit if None.
 
     Raises:
         FFmpegError: not readable, or of a format that is not on the list.
     """
     name = file_url(file) if isinstance(file, Path) else file
-    return av.open(name, "r", options=dict(_OPTIONS), metadata_errors="replace", timeout=60.0)
+    options = dict(_OPTIONS)
+    if max_frame_pixels is not None:
+        options["max_pixels"] = str(max_frame_pixels)
+    return av.open(name, "r", options=options, metadata_errors="replace", timeout=60.0)
 
 
 def packets_of(container: InputContainer, *streams: Stream) -> Iterator[Packet[Any]]:
@@ -101,7 +105,9 @@ def open_source(path: Path, settings: Settings) -> Iterator[InputContainer]:
     """
     check_file(path, settings)
     try:
-        container = open_media(path)
+        container = open_media(path, settings.max_frame_pixels)
+    except av.error.MemoryError:
+        raise
     except (av.error.FFmpegError, ValueError) as error:
         raise _refusal(path, error) from error
     with container:
