@@ -38,6 +38,7 @@ _MAX_PACKET_BYTES = 1 << 30
 _READ_BYTES = 1 << 20
 
 _PALETTE_BYTES = 1024
+_MAX_SIDE_PX = 1 << 20
 
 _KEY, _DISCARD, _TAIL, _PALETTE = 1, 2, 4, 8
 
@@ -47,13 +48,13 @@ class StreamHeader(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    codec: str
+    codec: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")
     codec_tag: str
-    width: int = Field(gt=0)
-    height: int = Field(gt=0)
-    pixel_format: str
+    width: int = Field(gt=0, le=_MAX_SIDE_PX)
+    height: int = Field(gt=0, le=_MAX_SIDE_PX)
+    pixel_format: str = Field(pattern=r"^[A-Za-z0-9_]{0,64}$")
     extradata_base64: str
-    bits_per_coded_sample: int = 0
+    bits_per_coded_sample: int = Field(0, ge=0, le=256)
     """As the container states it; some decoders choose their pixel format by it. 0 for unknown."""
 
     @field_validator("extradata_base64")

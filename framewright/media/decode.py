@@ -165,12 +165,15 @@ def _decoder(header: StreamHeader) -> VideoCodecContext:
         raise ManifestError(f"{header.codec!r} is not a video decoder of this PyAV.") from error
     if not isinstance(context, VideoCodecContext):
         raise ManifestError(f"{header.codec!r} is not a video decoder of this PyAV.")
-    if header.extradata:
-        context.extradata = header.extradata
-    context.codec_tag = header.codec_tag
-    context.width, context.height = header.width, header.height
-    if header.pixel_format:
-        context.pix_fmt = header.pixel_format
+    try:
+        if header.extradata:
+            context.extradata = header.extradata
+        context.codec_tag = header.codec_tag
+        context.width, context.height = header.width, header.height
+        if header.pixel_format:
+            context.pix_fmt = header.pixel_format
+    except (ValueError, OverflowError) as error:
+        raise ManifestError(f"no {header.codec} stream is like that: {error}.") from error
     context.bits_per_coded_sample = header.bits_per_coded_sample
     context.thread_type = "NONE"
     context.copy_opaque = True

@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from framewright.errors import SourceRefused
+from framewright.fields import Ratio
 from framewright.media.check import MAX_PREROLL, BundleCheck, check_bundle
 from framewright.media.probe import probe
 from framewright.media.split import split_video
@@ -18,7 +19,6 @@ from framewright.types import (
     FrameRange,
     Progress,
     ProgressCallback,
-    Ratio,
     Record,
     TickRuns,
     VideoInfo,

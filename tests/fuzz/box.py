@@ -43,7 +43,7 @@ class Run:
 def boxed(judge: Callable[[Path], Verdict]) -> Run:
     """Call ``judge`` with an empty folder in a forked process; the folder is removed afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="fuzz-"))
-    before = _resident_kib(resource.RUSAGE_SELF)
+    before = _pages(1) >> 10
     began = time.monotonic()
     reading, writing = os.pipe()
     child = os.fork()
@@ -75,7 +75,7 @@ def boxed(judge: Callable[[Path], Verdict]) -> Run:
 def _child(judge: Callable[[Path], Verdict], folder: Path, writing: int) -> None:
     os.setpgid(0, 0)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    most = _addresses() + _MOST_ADDRESSES
+    most = _pages(0) + _MOST_ADDRESSES
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
     if os.environ.get("FUZZ_LOUD") != "1":
         null = os.open(os.devnull, os.O_WRONLY)
@@ -110,10 +110,7 @@ def _ending(status: int) -> str:
     return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
 
 
-def _resident_kib(who: int) -> int:
-    return resource.getrusage(who).ru_maxrss
-
-
-def _addresses() -> int:
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
+def _pages(column: int) -> int:
+    """Bytes of this process: 0 for its address space, 1 for what is resident."""
+    pages = int(Path("/proc/self/statm").read_text().split()[column])
     return pages * resource.getpagesize()

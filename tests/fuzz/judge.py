@@ -78,6 +78,8 @@ def judged(path: Path, folder: Path, treatment: Treatment, suffix: str = ".mp4")
     except SourceRefused as error:
         late = "" if stage == "split" else f" at {stage}"
         return Verdict(f"refused{late}: {error.reason}", str(error))
+    except MemoryError as error:
+        return Verdict("finding", f"memory: {stage}: {error}")
     except EngineBug as error:
         return Verdict("finding", f"{stage}: {type(error).__name__}: {error.message}")
     except (FramewrightError, InputError) as error:
