@@ -98,6 +98,8 @@ def _fault(source: Path, carry: Carry, suffix: str, trial: Path, settings: Setti
     try:
         with av.open(file_url(trial), "w", format=muxer, options=options) as out:
             wanted = _copied(source, carry, out, settings)
+        if not wanted:
+            return "it holds nothing"
         is_sound = carry.stream.kind == "audio"
         return "its payload does not survive" if is_sound and _payload_of(trial) != wanted else ""
     except (av.error.FFmpegError, ValueError) as error:
@@ -108,7 +110,8 @@ def _fault(source: Path, carry: Carry, suffix: str, trial: Path, settings: Setti
 
 
 def _copied(source: Path, carry: Carry, out: OutputContainer, settings: Settings) -> str:
-    digest = hashlib.sha256()
+    """Copy a stream and return the hash of its payload; empty where there is none."""
+    digest, packets = hashlib.sha256(), 0
     with open_source(source, settings) as container:
         stream = container.streams[carry.stream.index]
         target = out.add_stream_from_template(stream, opaque=True)
@@ -116,9 +119,10 @@ def _copied(source: Path, carry: Carry, out: OutputContainer, settings: Settings
         for packet in packets_of(container, stream):
             if packet.size:
                 digest.update(payload(packet, container.format.name))
+                packets += 1
                 packet.stream = target
                 out.mux_one(packet)
-    return digest.hexdigest()
+    return digest.hexdigest() if packets else ""
 
 
 def _payload_of(path: Path) -> str:
