@@ -40,7 +40,7 @@ _READ_BYTES = 1 << 20
 _PALETTE_BYTES = 1024
 _MAX_SIDE_PX = 1 << 20
 
-_KEY, _DISCARD, _TAIL, _PALETTE = 1, 2, 4, 8
+_KEY, _DISCARD, _TAIL, _PALETTE, _CORRUPT = 1, 2, 4, 8, 16
 
 
 class StreamHeader(BaseModel):
@@ -81,6 +81,8 @@ class PacketRecord:
     """Fed to the decoder but never shown (edit lists)."""
     tail: bool = False
     """Belongs to the next bundle; here only so that leading pictures can be decoded."""
+    corrupt: bool = False
+    """The container says that it is incomplete: in MPEG-TS, parts of it were lost on the way."""
     palette: bytes = b""
     """Colours that the decoder is to use from here on, 256 times 4 bytes; empty for no change."""
 
@@ -109,7 +111,7 @@ class BundleWriter:
                 f"a palette of {len(packet.palette)} bytes; allowed are 0 and {_PALETTE_BYTES}."
             )
         flags = _KEY * packet.key | _DISCARD * packet.discard | _TAIL * packet.tail
-        flags |= _PALETTE * bool(packet.palette)
+        flags |= _PALETTE * bool(packet.palette) | _CORRUPT * packet.corrupt
         pts = _NO_TIME if packet.pts is None else packet.pts
         dts = _NO_TIME if packet.dts is None else packet.dts
         self._write(_RECORD.pack(len(packet.payload), pts, dts, flags))
@@ -181,6 +183,7 @@ class BundleReader:
                 key=bool(flags & _KEY),
                 discard=bool(flags & _DISCARD),
                 tail=bool(flags & _TAIL),
+                corrupt=bool(flags & _CORRUPT),
                 palette=self._exactly(_PALETTE_BYTES) if flags & _PALETTE else b"",
             )
             count += 1

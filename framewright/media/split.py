@@ -199,6 +199,7 @@ def _demux(
                     dts=packet.dts,
                     key=packet.is_keyframe,
                     discard=packet.is_discard,
+                    corrupt=packet.is_corrupt,
                     palette=bytes(packet.get_sidedata("palette")) if has_palettes else b"",
                 )
             )

@@ -102,6 +102,14 @@ class Truth:
     """The first error or damaged frame; empty for none."""
 
 
+def is_spoilt(frame: VideoFrame) -> bool:
+    """Whether a decoder says that a frame is damaged.
+
+    Of a keyframe MPEG-4's says so because those before it are; its own picture is compared.
+    """
+    return bool(frame.is_corrupt) and not frame.key_frame
+
+
 def plain_decode(path: Path, index: int, truth: Truth) -> Iterator[VideoFrame]:
     """Yield the frames of one stream as a player without any care would: from front to back."""
     with av.open(f"file:{path}", metadata_errors="replace") as container:
@@ -114,7 +122,7 @@ def plain_decode(path: Path, index: int, truth: Truth) -> Iterator[VideoFrame]:
                 try:
                     for frame in packet.decode():
                         if isinstance(frame, VideoFrame):
-                            if frame.is_corrupt:
+                            if is_spoilt(frame):
                                 truth.damage = truth.damage or f"frame {frame.pts} is corrupt"
                             yield frame
                 except av.error.EOFError:
@@ -191,7 +199,7 @@ def _fault_of_held(
         source = known.get(keys[shown])
         if source is None:
             return f"frame {place} claims to show frame {shown}, which a plain decode does not give"
-        if source.is_corrupt:
+        if is_spoilt(source):
             return f"frame {place} shows frame {shown}, which is damaged"
         if not pictures.same(source, results[place]):
             return f"frame {place} does not show frame {shown}, as it claims"
