@@ -6,13 +6,15 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from framewright.errors import InputError, OutputRefused, TransientError
 from framewright.files import PARTIAL_PREFIX, file_sha256, publish
+from framewright.media.carry import Spoilt
 from framewright.media.containers import container_for
+from framewright.media.fallback import assembled
 from framewright.media.mux import Muxed, mux
 from framewright.media.verify import verify_output
 from framewright.results import StreamOutcome
@@ -80,18 +82,25 @@ def stitch(
             prefix="framewright-", dir=settings.scratch_folder or None
         ) as folder,
     ):
-        muxed = mux(
-            source,
-            manifest,
-            _Clips(store, manifest, units, Path(folder)),
-            max(unit.reorder_frames for unit in units),
-            partial,
-            output.suffix.lower(),
-            Path(folder),
-            settings,
-            report,
-        )
-        rounding = _verify(partial, manifest, muxed, output.suffix)
+        clips = _Clips(store, manifest, units, Path(folder))
+        suffix = output.suffix.lower()
+
+        def assemble(spoilt: Mapping[int, Spoilt]) -> tuple[Muxed, list[StreamOutcome]]:
+            muxed = mux(
+                source,
+                manifest,
+                clips,
+                max(unit.reorder_frames for unit in units),
+                partial,
+                suffix,
+                Path(folder),
+                settings,
+                report,
+                spoilt,
+            )
+            return muxed, _verify(partial, manifest, muxed, suffix)
+
+        muxed, rounding = assembled(assemble, source, video, suffix, Path(folder), settings)
         digest, size_bytes = file_sha256(partial), partial.stat().st_size
     seconds = time.perf_counter() - started
     logger.info("%s: %d frames, verified, in %.1f s", output.name, manifest.frames, seconds)

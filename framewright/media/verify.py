@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 
 from framewright.errors import FrameCountError, VerificationError
 from framewright.media.mux import payload
-from framewright.media.source import file_url
+from framewright.media.source import open_media
 
 __all__ = ["largest_error_seconds", "verify_output"]
 
@@ -43,7 +42,7 @@ def verify_output(
         VerificationError: a time or an audio payload differs.
     """
     found = array("q")  # 8 bytes for each frame of the video
-    with av.open(file_url(path)) as container:
+    with open_media(path) as container:
         stream = container.streams.video[0]
         video, found_base = stream.index, stream.time_base or time_base
         hashes = {stream.index: hashlib.sha256() for stream in container.streams.audio}
