@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from benchmarks import fast_runtimes, flow, overlap, pictures, split
+from benchmarks import fast_runtimes, flow, isolation, overlap, pictures, split
 
 
 def main() -> None:
     """Run them one after the other: they would disturb each other."""
     split.main()
+    isolation.main()
     overlap.main()
     pictures.main()
     fast_runtimes.main([])
