@@ -7,6 +7,7 @@
     │   ├── OutputRefused          the output path or its container cannot be used
     │   ├── OutOfMemory            not even one frame fits into the device's memory
     │   ├── StoreKeyError          a storage key or address that is not allowed
+    │   ├── StoreDenied            storage does not allow it: a right is missing
     │   └── EnvironmentMismatch    a worker runs other code or weights than the driver
     ├── TransientError             worth retrying
     │   ├── StoreUnavailable       storage did not answer
@@ -38,6 +39,7 @@ __all__ = [
     "ScorerFailed",
     "ScorerOptionError",
     "SourceRefused",
+    "StoreDenied",
     "StoreKeyError",
     "StoreUnavailable",
     "TimestampError",
@@ -103,6 +105,22 @@ class OutOfMemory(InputError):
 
 class StoreKeyError(InputError):
     """A storage key or a storage address is not allowed."""
+
+
+class StoreDenied(InputError):
+    """The storage does not allow it.
+
+    Attributes:
+        right: what is missing: read, write, list or delete; empty where nothing signs in at all.
+    """
+
+    def __init__(self, message: str, right: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.right = right
+
+    def __reduce__(self) -> tuple[type[StoreDenied], tuple[str, str]]:
+        return type(self), (self.message, self.right)
 
 
 class EnvironmentMismatch(InputError):

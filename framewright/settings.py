@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from framewright.errors import InputError
@@ -38,7 +38,50 @@ class Settings(BaseSettings):
 
     work_store: str = Field(
         default_factory=lambda: str(Path.home() / ".cache" / "framewright" / "work"),
-        description="Where bundles, manifests and scored units live: a folder.",
+        description="Where bundles, manifests and scored units live: a folder, or "
+        "az://ACCOUNT/CONTAINER/PREFIX for Azure Blob storage.",
+    )
+    azure_sas: SecretStr = Field(
+        SecretStr(""),
+        description="SAS token that signs in to Azure storage; empty for a managed identity or "
+        "another login that azure-identity finds. One in the address of the work store goes here.",
+    )
+    azure_connection_string: SecretStr = Field(
+        SecretStr(""),
+        description="Connection string that signs in to Azure storage where there is no SAS token; "
+        "with an account key for development only.",
+    )
+    azure_endpoint: str = Field(
+        "",
+        description="Address of the blob service for az:// addresses where it is not the public "
+        "one, such as http://127.0.0.1:10000/{account}.",
+    )
+    azure_timeout_seconds: float = Field(
+        20.0,
+        gt=0,
+        le=600,
+        description="Longest wait for Azure storage to take a connection, or to go on with an "
+        "answer, in seconds.",
+    )
+    azure_retry_seconds: float = Field(
+        60.0,
+        gt=0,
+        le=3600,
+        description="How long one request to Azure storage is tried again before the run fails, in "
+        "seconds.",
+    )
+    azure_block_bytes: int = Field(
+        8 << 20,
+        ge=1 << 16,
+        le=64 << 20,
+        description="Size of the blocks in which Azure storage is written and read, in bytes.",
+    )
+    azure_concurrency: int = Field(
+        4,
+        ge=1,
+        le=10,
+        description="Blocks of one object that are on their way to or from Azure storage at a "
+        "time.",
     )
     scratch_folder: str = Field(
         "", description="Folder for temporary files; empty for the system's own."
@@ -117,6 +160,17 @@ class Settings(BaseSettings):
         ge=1,
         description="How long a process may read a source, in seconds of wall time.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_sas_out_of_the_address(cls, values: Any) -> Any:
+        """Let no one see the token who is shown the address."""
+        address = values.get("work_store") if isinstance(values, dict) else None
+        if not isinstance(address, str) or not address.startswith("https://"):
+            return values
+        address, _, token = address.partition("?")
+        kept = values.get("azure_sas") or SecretStr(token)
+        return {**values, "work_store": address, "azure_sas": kept}
 
     def worker_count(self, gpus: int = 0) -> int:
         """Scoring processes to start on this machine, which has so many GPUs; 1 or more."""

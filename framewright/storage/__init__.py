@@ -4,24 +4,46 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from framewright.errors import StoreKeyError
+from framewright.errors import InputError, StoreKeyError
+from framewright.settings import Settings
 from framewright.storage.base import ObjectInfo, Store, check_key
+from framewright.storage.blob_address import is_blob_address, without_queries
 from framewright.storage.local import LocalStore, remove_older
 
 __all__ = ["LocalStore", "ObjectInfo", "Store", "check_key", "open_store", "remove_older"]
 
 
-def open_store(address: str) -> Store:
-    """Return the store at an address: a folder's path, or ``file://`` and its path.
+def open_store(address: str, settings: Settings | None = None) -> Store:
+    """Return the store at an address.
+
+    Args:
+        address: a folder's path, ``file://`` and its path, ``az://ACCOUNT/CONTAINER/PREFIX``, or
+            the https address of such a container, with or without a SAS token.
+        settings: what signs in, and time-outs; those of the process if None.
 
     Raises:
         StoreKeyError: the address names a kind of store that is not known.
+        InputError: a package for that kind of store is missing, or nothing can sign in.
     """
     scheme, separator, rest = address.partition("://")
     if not separator:
         return LocalStore(Path(address).expanduser())
     if scheme == "file":
         return LocalStore(Path(rest))
+    if is_blob_address(address):
+        return _azure(address, settings)
     raise StoreKeyError(
-        f"storage address {address!r} is not understood: use the path of a folder, or file://PATH."
+        f"storage address {without_queries(address)!r} is not understood: use the path of a "
+        "folder, file://PATH, or az://ACCOUNT/CONTAINER/PREFIX."
     )
+
+
+def _azure(address: str, settings: Settings | None) -> Store:
+    try:
+        from framewright.storage.azure import AzureStore
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"the package of {error.name!r} is needed for {without_queries(address)!r}: "
+            "pip install 'framewright[azure]'"
+        ) from error
+    return AzureStore(address, settings)

@@ -1,0 +1,166 @@
+"""Addresses of blob storage, what signs in there, and how secrets are kept out of both."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import quote, unquote, urlsplit
+
+from framewright.errors import InputError, StoreKeyError
+from framewright.settings import Settings
+from framewright.storage.base import check_key
+
+__all__ = ["BlobLocation", "SignIn", "is_blob_address", "parse_blob_address", "without_queries"]
+
+PUBLIC_SUFFIX = ".blob.core.windows.net"
+_ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
+_CONTAINER = re.compile(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
+_HOST = re.compile(r"(?P<account>[a-z0-9]{3,24})\.blob\.[a-z0-9.-]+")
+_QUERY = re.compile(r"\?[^\s'\"<>)]*")
+_HELP = (
+    "use the path of a folder, file://PATH, az://ACCOUNT/CONTAINER/PREFIX, or "
+    f"https://ACCOUNT{PUBLIC_SUFFIX}/CONTAINER/PREFIX"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """With what the storage is asked. Its repr shows the kind only."""
+
+    kind: Literal["entra", "sas", "account key"]
+    source: str
+    """Where it comes from, in words for messages."""
+    secret: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class BlobLocation:
+    """A prefix within a container of an account, and how it is reached."""
+
+    account: str
+    container: str
+    prefix: str
+    """Empty, or names joined and ended by ``/``."""
+    endpoint: str
+    """Base address of the account's blob service, without a query."""
+    url: str
+    """The address that names it on every machine; free of secrets."""
+    sign_in: SignIn
+
+
+def is_blob_address(address: str) -> bool:
+    """Whether an address is one of blob storage, right or wrong."""
+    return address.lower().startswith(("az://", "https://", "http://"))
+
+
+def without_queries(text: str) -> str:
+    """Return a text with the query of every address in it cut off: signatures stand there."""
+    return _QUERY.sub("", text)
+
+
+def parse_blob_address(address: str, settings: Settings) -> BlobLocation:
+    """Understand an address of blob storage.
+
+    A SAS token in the address is taken out of it and signs in; otherwise the settings say what
+    does.
+
+    Raises:
+        StoreKeyError: the address is not one of blob storage; the message shows no query.
+        InputError: the connection string is not understood, or for another account.
+    """
+    shown = without_queries(address)
+    parts = urlsplit(address)
+    if parts.username or parts.password or parts.fragment or parts.scheme not in ("az", "https"):
+        raise StoreKeyError(f"storage address {_hidden(parts.netloc, shown)!r}: {_HELP}.")
+    if parts.scheme == "az":
+        account = parts.netloc
+        path = parts.path  # as it is: no percent encoding, as in a key
+        if parts.query:
+            raise StoreKeyError(
+                f"storage address {shown!r} has a query. A SAS token belongs into "
+                "FRAMEWRIGHT_AZURE_SAS, or behind an https address."
+            )
+        suffix = ""
+    else:
+        match = _HOST.fullmatch(parts.netloc.lower())
+        if match is None:
+            raise StoreKeyError(
+                f"storage address {shown!r}: the host is not ACCOUNT{PUBLIC_SUFFIX}, or that of "
+                "another cloud; for any other, use az:// and FRAMEWRIGHT_AZURE_ENDPOINT."
+            )
+        account, path = match["account"], unquote(parts.path)
+        suffix = parts.netloc.lower()[len(account) :]
+    container, _, rest = path.strip("/").partition("/")
+    if not _ACCOUNT.fullmatch(account) or not _CONTAINER.fullmatch(container):
+        raise StoreKeyError(
+            f"storage address {shown!r}: {account!r} must be an account (3 to 24 of a-z, 0-9) and "
+            f"{container!r} a container (3 to 63 of a-z, 0-9, single dashes); {_HELP}."
+        )
+    prefix = f"{check_key(rest.strip('/'))}/" if rest.strip("/") else ""
+    known = _connection(settings)
+    sign_in = _sign_in(parts.query, settings, known, account)
+    public = not suffix or suffix == PUBLIC_SUFFIX
+    endpoint = (
+        f"https://{account}{suffix}" if suffix else _endpoint(account, settings, known, sign_in)
+    )
+    where = f"{container}/{prefix}".rstrip("/")
+    url = f"az://{account}/{where}" if public else f"{endpoint}/{quote(where)}"
+    return BlobLocation(account, container, prefix, endpoint, url, sign_in)
+
+
+def _hidden(netloc: str, shown: str) -> str:
+    """Take a user and a password out of an address that is shown."""
+    return shown.replace(netloc, netloc.rpartition("@")[2]) if "@" in netloc else shown
+
+
+def _connection(settings: Settings) -> dict[str, str]:
+    """The fields of the connection string, by their names in lower case."""
+    text = settings.azure_connection_string.get_secret_value().strip().rstrip(";")
+    if not text:
+        return {}
+    pairs = [part.split("=", 1) for part in text.split(";")]
+    fields = {pair[0].strip().lower(): pair[-1].strip() for pair in pairs}
+    signed = "sharedaccesssignature" in fields or {"accountname", "accountkey"} <= fields.keys()
+    if any(len(pair) != 2 for pair in pairs) or not signed:
+        raise InputError(
+            "FRAMEWRIGHT_AZURE_CONNECTION_STRING is not understood: it is NAME=VALUE;NAME=VALUE, "
+            "with SharedAccessSignature, or with AccountName and AccountKey. Copy it again."
+        )
+    return fields
+
+
+def _sign_in(query: str, settings: Settings, known: dict[str, str], account: str) -> SignIn:
+    named = known.get("accountname", account)
+    if query:
+        return SignIn("sas", "the SAS token of the address", query)
+    if sas := settings.azure_sas.get_secret_value().strip().lstrip("?"):
+        return SignIn("sas", "the SAS token of FRAMEWRIGHT_AZURE_SAS", sas)
+    if not known:
+        return SignIn("entra", "the identity that DefaultAzureCredential found")
+    if named != account:
+        raise InputError(
+            f"FRAMEWRIGHT_AZURE_CONNECTION_STRING is for the account {named!r}, the storage "
+            f"address names {account!r}: set the one that fits."
+        )
+    source = "FRAMEWRIGHT_AZURE_CONNECTION_STRING"
+    if sas := known.get("sharedaccesssignature", "").lstrip("?"):
+        return SignIn("sas", f"the SAS token of {source}", sas)
+    return SignIn("account key", f"the account key of {source}", known["accountkey"])
+
+
+def _endpoint(account: str, settings: Settings, known: dict[str, str], sign_in: SignIn) -> str:
+    """Base address for ``az://``: from the setting, the connection string, or the public one."""
+    endpoint = settings.azure_endpoint.replace("{account}", account)
+    if not endpoint and "CONNECTION_STRING" in sign_in.source:
+        endpoint = known.get("blobendpoint", "")
+        if not endpoint and (suffix := known.get("endpointsuffix")):
+            endpoint = f"{known.get('defaultendpointsprotocol', 'https')}://{account}.blob.{suffix}"
+    endpoint = (endpoint or f"https://{account}{PUBLIC_SUFFIX}").rstrip("/")
+    parts = urlsplit(endpoint)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or "@" in endpoint:
+        raise InputError(
+            f"the blob endpoint {without_queries(endpoint)!r} is not understood: it is "
+            "http(s)://HOST, or http(s)://HOST:PORT/ACCOUNT for an emulator, and nothing else."
+        )
+    return endpoint

@@ -1,0 +1,114 @@
+"""Azurite, the emulator of Azure storage, as a process of the tests' own."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from azure.storage.blob import (
+    BlobServiceClient,
+    ContainerClient,
+    generate_container_sas,
+)
+
+__all__ = ["ACCOUNT", "Azurite", "running", "why_not"]
+
+ACCOUNT = "devstoreaccount1"
+KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+"""Of Azurite's only account; public, the same everywhere."""
+ROOT = Path(__file__).parents[1]
+SERVICE = ROOT / ".azurite/node_modules/azurite/dist/src/blob/main.js"
+START_SECONDS = 60.0
+
+
+def node() -> str | None:
+    """The program that runs JavaScript: this machine's, or that of a Python package."""
+    beside = Path(sys.executable).with_name("node")
+    return shutil.which("node") or (str(beside) if beside.exists() else None)
+
+
+def why_not() -> str:
+    """Why Azurite cannot be started here; empty where it can."""
+    if not SERVICE.exists():
+        return "Azurite is not installed: make azurite"
+    return "" if node() else "there is no node: make azurite"
+
+
+@dataclass
+class Azurite:
+    """A running Azurite."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.port}/{ACCOUNT}"
+
+    @property
+    def connection_string(self) -> str:
+        return (
+            f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};"
+            f"BlobEndpoint={self.endpoint};"
+        )
+
+    def container(self) -> ContainerClient:
+        """Make a new, empty container."""
+        service = BlobServiceClient.from_connection_string(self.connection_string)
+        return service.create_container(f"t-{uuid.uuid4().hex}")
+
+    def sas(self, container: str, rights: str, minutes: int = 60) -> str:
+        """A token with rights such as ``rl`` on one container."""
+        return generate_container_sas(
+            ACCOUNT,
+            container,
+            account_key=KEY,
+            permission=rights,
+            start=datetime.now(UTC) - timedelta(minutes=90),
+            expiry=datetime.now(UTC) + timedelta(minutes=minutes),
+        )
+
+
+@contextmanager
+def running(folder: Path, *, in_memory: bool = True, port: int = 0) -> Iterator[Azurite]:
+    """Start Azurite on a free port; stop it in the end, by its own process id."""
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / "log"
+    program = node()
+    assert program, why_not()
+    command = [program, str(SERVICE), "--blobPort", str(port)]
+    command += ["--skipApiVersionCheck", "--disableTelemetry", "--silent"]
+    command += ["--inMemoryPersistence"] if in_memory else ["--location", str(folder)]
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            command, stdout=out, stderr=subprocess.STDOUT, cwd=folder, env={"PATH": os.defpath}
+        )
+    try:
+        yield Azurite(process, _port(process, log))
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _port(process: subprocess.Popen[bytes], log: Path) -> int:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        text = log.read_text(errors="replace")
+        if found := re.search(r"successfully listen(?:s|ing) (?:at|on) http://[\d.]+:(\d+)", text):
+            return int(found[1])
+        time.sleep(0.05)
+    raise AssertionError(f"Azurite did not start:\n{log.read_text(errors='replace')[-2000:]}")
