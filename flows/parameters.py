@@ -35,8 +35,15 @@ OnDamage = Literal["refuse", "hold"]
 Interlaced = Literal["keep", "deinterlace"]
 Hdr = Literal["refuse", "tone-map", "pass"]
 UnitSeconds = Annotated[float, Field(gt=0, le=3600)]
-WorkStore = Annotated[str, Field(pattern=r"^(/.*|file:///.*)?$")]
-"""Never a relative path: every worker would find another folder there."""
+WorkStore = Annotated[
+    str,
+    Field(
+        pattern=r"^(/.*|file:///.*|az://[a-z0-9]{3,24}/[a-z0-9-]{3,63}(/[^?]*)?"
+        r"|https://[a-z0-9]{3,24}\.blob\.[a-z0-9.-]+/[a-z0-9-]{3,63}(/[^?]*)?)?$"
+    ),
+]
+"""Never a relative path: every worker would find another folder there. Never a SAS token, which
+everyone who sees the run would see: it comes from the environment of whatever runs."""
 
 
 def run_name() -> str:

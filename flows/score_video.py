@@ -78,8 +78,8 @@ def score_video(
         unit_seconds: Length of video that one scoring task does, in seconds. Aim at 10 to 60 s of
             work per task, and at a few hundred tasks at most.
         work_store: Where bundles and scored units are kept: the absolute path, or file:// and it,
-            of a folder that all workers see. Empty for FRAMEWRIGHT_WORK_STORE of the machine that
-            runs the flow.
+            of a folder that all workers see, or az://ACCOUNT/CONTAINER/PREFIX, without a SAS token.
+            Empty for FRAMEWRIGHT_WORK_STORE of the machine that runs the flow.
         comparison: Also make a clip with source and result side by side, beside the output.
         on_damage: What happens to a damaged video. "refuse" it, or "hold" the last good frame
             until the picture is whole again; the report lists every stretch.

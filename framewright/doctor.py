@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 import tempfile
 import urllib.error
@@ -16,16 +17,19 @@ from typing import Literal
 from packaging.requirements import Requirement
 
 from framewright import __version__
-from framewright.errors import StoreKeyError
+from framewright.errors import InputError, StoreDenied, StoreUnavailable
 from framewright.gpus import gpu_count
 from framewright.sandbox import FILES, enforceable
 from framewright.settings import get_settings
-from framewright.storage import open_store
+from framewright.storage import LocalStore, Store, open_store, without_queries
 
 __all__ = ["Finding", "examine"]
 
 _PREFECT_TIMEOUT_SECONDS = 3.0
 _CODECS = {"libx264": "MP4, MOV and MKV outputs", "libvpx-vp9": "WebM outputs"}
+
+_EXTRAS = {"flow": "Prefect runs", "azure": "a work store in Azure Blob storage"}
+"""What the optional packages are for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,20 +81,22 @@ def _pins() -> Iterator[Finding]:
     for text in requires("framewright") or ():
         requirement = Requirement(text)
         optional = requirement.marker is not None and "extra" in str(requirement.marker)
-        if optional and 'extra == "flow"' not in str(requirement.marker):
+        extra = next((name for name in _EXTRAS if f'"{name}"' in str(requirement.marker)), "")
+        if optional and not extra:
             continue
-        if requirement.marker and not requirement.marker.evaluate({"extra": "flow"}):
+        if requirement.marker and not requirement.marker.evaluate({"extra": extra}):
             continue
-        yield _pin(requirement, optional)
+        yield _pin(requirement, extra)
 
 
-def _pin(requirement: Requirement, optional: bool) -> Finding:
+def _pin(requirement: Requirement, extra: str) -> Finding:
     name, allowed = requirement.name, str(requirement.specifier)
     try:
         found = version(name)
     except PackageNotFoundError:
-        if optional:
-            return Finding(name, "note", "not installed", "Needed for Prefect runs: make install.")
+        if extra:
+            advice = f"Needed for {_EXTRAS[extra]}: make install."
+            return Finding(name, "note", "not installed", advice)
         return Finding(name, "problem", "not installed", "Install again: make install.")
     if requirement.specifier.contains(found, prereleases=True):
         return Finding(name, "ok", found)
@@ -166,19 +172,44 @@ def _gpu() -> Iterator[Finding]:
 def _store() -> Iterator[Finding]:
     address = get_settings().work_store
     try:
-        folder = Path(open_store(address).url)
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except (OSError, StoreKeyError) as error:
+        store = open_store(address)
+        if isinstance(store, LocalStore):
+            folder = Path(store.url)
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        else:
+            _try_out(store)
+    except StoreDenied as error:
+        yield Finding("work store", "problem", str(error), _rights(error.right))
+        return
+    except (OSError, InputError, StoreUnavailable) as error:
         yield Finding(
             "work store",
             "problem",
-            f"{address}: {error}",
-            "Set FRAMEWRIGHT_WORK_STORE to a folder that can be written to.",
+            f"{without_queries(address)}: {error}",
+            "Set FRAMEWRIGHT_WORK_STORE to a folder that can be written to, or to "
+            "az://ACCOUNT/CONTAINER/PREFIX with a login that may read, write, list and delete.",
         )
         return
     yield Finding("work store", "ok", address)
+
+
+def _try_out(store: Store) -> None:
+    """Do all that a job needs of a store with a small object, which is gone in the end."""
+    key, data = f"doctor/{secrets.token_hex(8)}", secrets.token_bytes(32)
+    store.put(key, data)
+    if store.read(key) != data or [info.key for info in store.list(key)] != [key]:
+        raise StoreUnavailable(f"what was put at {key!r} did not come back.")
+    store.delete(key)
+
+
+def _rights(missing: str) -> str:
+    what = f"The right to {missing} is missing. " if missing else ""
+    return (
+        f"{what}Needed on the container: a SAS token with the permissions r, c, w, d, l in "
+        "FRAMEWRIGHT_AZURE_SAS, or the role 'Storage Blob Data Contributor'."
+    )
 
 
 def _prefect() -> Iterator[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from framewright.media.treatment import check_treatment, treated, treatment_note
 from framewright.media.units import cut_units, frames_per_unit
 from framewright.reading import SourceReader, damaged_ranges, held_words
 from framewright.settings import Settings, get_settings
-from framewright.storage import LocalStore, Store, open_store
+from framewright.storage import LocalStore, Store
 from framewright.types import (
     SCHEMA_VERSION,
     BundleRef,
@@ -232,7 +233,7 @@ def load_manifest(store: Store, job_key: str) -> Manifest:
     Raises:
         ManifestError: there is none, or it does not read back.
     """
-    return _load(store.url, job_key)
+    return _load(_Opened(store, store.url), job_key)
 
 
 def job_key(
@@ -260,12 +261,21 @@ def job_key(
     )
 
 
+@dataclass(frozen=True)
+class _Opened:
+    """A store, the same as another of the same address."""
+
+    store: Store = field(compare=False)
+    url: str
+
+
 @lru_cache(maxsize=8)
-def _load(address: str, job_key: str) -> Manifest:
-    manifest = _stored(open_store(address), job_key)
+def _load(opened: _Opened, job_key: str) -> Manifest:
+    store = opened.store
+    manifest = _stored(store, job_key)
     if manifest is None:
         raise ManifestError(
-            f"the store {address!r} has no job {job_key[:12]}; run the job again, it is split "
+            f"the store {store.url!r} has no job {job_key[:12]}; run the job again, it is split "
             "anew, and check that every machine sees the same store.",
             report=False,
         )

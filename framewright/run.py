@@ -80,7 +80,7 @@ def run(
         WorkerLost: scoring processes died again and again.
     """
     settings = settings or get_settings()
-    store = open_store(settings.work_store)
+    store = open_store(settings.work_store, settings)
     clock, started_at = _Clock(), time.time()
     suffix = output_suffix(output)
     with tempfile.TemporaryDirectory(
@@ -275,7 +275,7 @@ def _count_frame(_: Progress) -> None:
 def _score_one(settings: Settings, job_key: str, index: int) -> ScoredUnit:
     if _stopping:
         raise SystemExit(1)
-    store = open_store(settings.work_store)
+    store = open_store(settings.work_store, settings)
     try:
         return score_unit(store, job_key, index, settings=settings, progress=_count_frame)
     except FramewrightError:

@@ -15,11 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from azure.storage.blob import (
-    BlobServiceClient,
-    ContainerClient,
-    generate_container_sas,
-)
+from azure.storage.blob import ContainerClient, generate_container_sas
 
 __all__ = ["ACCOUNT", "Azurite", "running", "why_not"]
 
@@ -64,8 +60,13 @@ class Azurite:
 
     def container(self) -> ContainerClient:
         """Make a new, empty container."""
-        service = BlobServiceClient.from_connection_string(self.connection_string)
-        return service.create_container(f"t-{uuid.uuid4().hex}")
+        container = self.container_named(f"t-{uuid.uuid4().hex}")
+        container.create_container()
+        return container
+
+    def container_named(self, name: str) -> ContainerClient:
+        """A client that may do anything with a container."""
+        return ContainerClient.from_connection_string(self.connection_string, name)
 
     def sas(self, container: str, rights: str, minutes: int = 60) -> str:
         """A token with rights such as ``rl`` on one container."""

@@ -11,6 +11,8 @@ import pytest
 import torch
 
 from framewright.settings import Settings, get_settings
+from tests import azurite as azurite_module
+from tests.azurite import ACCOUNT, Azurite
 from tests.torture.make import Clip, make
 
 # The same examples every time, and none judged by the clock of a busy machine.
@@ -55,3 +57,28 @@ def clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def cfr25(clip_folder: Path) -> Clip:
     """A plain clip: H.264, 25 frames a second, with sound."""
     return make("cfr25", clip_folder)
+
+
+@pytest.fixture(scope="session")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
+    """Azurite, once for all tests; without it they are skipped unless FAIL_WITHOUT_AZURITE=1."""
+    if reason := azurite_module.why_not():
+        if os.environ.get("FAIL_WITHOUT_AZURITE") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with azurite_module.running(tmp_path_factory.mktemp("azurite")) as running:
+        yield running
+
+
+@pytest.fixture
+def azure(azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Address of an empty place in Azurite; this test may do there what a work store needs."""
+    with azurite.container() as container:
+        name = container.container_name
+    monkeypatch.setenv("FRAMEWRIGHT_AZURE_ENDPOINT", azurite.endpoint)
+    monkeypatch.setenv("FRAMEWRIGHT_AZURE_SAS", azurite.sas(name, "rcwdl"))
+    monkeypatch.setenv("FRAMEWRIGHT_AZURE_RETRY_SECONDS", "10")
+    get_settings.cache_clear()
+    yield f"az://{ACCOUNT}/{name}/work area"
+    with azurite.container_named(name) as container:
+        container.delete_container()

@@ -10,7 +10,15 @@ from framewright.storage.base import ObjectInfo, Store, check_key
 from framewright.storage.blob_address import is_blob_address, without_queries
 from framewright.storage.local import LocalStore, remove_older
 
-__all__ = ["LocalStore", "ObjectInfo", "Store", "check_key", "open_store", "remove_older"]
+__all__ = [
+    "LocalStore",
+    "ObjectInfo",
+    "Store",
+    "check_key",
+    "open_store",
+    "remove_older",
+    "without_queries",
+]
 
 
 def open_store(address: str, settings: Settings | None = None) -> Store:

@@ -11,13 +11,13 @@ import hashlib
 import io
 import itertools
 import secrets
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TypeVar, cast
 
 from azure.core import MatchConditions
 from azure.core.exceptions import IncompleteReadError
@@ -41,12 +41,18 @@ from framewright.storage.blob_calls import (
     OutOfRange,
 )
 from framewright.storage.blob_client import connect
-from framewright.storage.blocks import block_bytes_for, in_order, read_blocks
+from framewright.storage.blocks import PieceStream, block_bytes_for, in_order, read_blocks
 
 __all__ = ["AzureStore"]
 
-_PUT_ATTEMPTS = 5
-"""How often a put begins anew where other writers of the same key remove its staged blocks."""
+_ATTEMPTS = 5
+"""How often a put or a read is begun where other writers of the same key come between."""
+
+Result = TypeVar("Result")
+
+
+class _Replaced(StoreUnavailable):
+    """A blob was replaced or deleted while it was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +121,7 @@ class AzureStore:
         if not overwrite and (found := self.stat(key)) is not None:
             return found
         with _opened(data, key) as source:
-            for _ in range(_PUT_ATTEMPTS):
+            for _ in range(_ATTEMPTS):
                 try:
                     return self._put(key, blob, source, overwrite)
                 except AlreadyThere:
@@ -195,14 +201,17 @@ class AzureStore:
 
     def read(self, key: str) -> bytes:
         """Return a small object's bytes."""
-        return b"".join(self._stream(key))
+        return self._unless_replaced(lambda: b"".join(self._stream(key)))
 
     def open(self, key: str) -> AbstractContextManager[BinaryIO]:
         """Open an object for sequential reading; raises where it is replaced meanwhile."""
-        return cast("BinaryIO", io.BufferedReader(_Stream(self._stream(key)), 1 << 16))
+        return cast("BinaryIO", io.BufferedReader(PieceStream(self._stream(key)), 1 << 16))
 
     def download(self, key: str, path: Path) -> None:
         """Write an object to a local file, which appears whole or not at all."""
+        self._unless_replaced(lambda: self._download(key, path))
+
+    def _download(self, key: str, path: Path) -> None:
         partial_path = path.with_name(path.name + ".part")
         try:
             pieces = self._stream(key)
@@ -212,6 +221,13 @@ class AzureStore:
             partial_path.replace(path)
         finally:
             partial_path.unlink(missing_ok=True)
+
+    def _unless_replaced(self, get: Callable[[], Result]) -> Result:
+        """Get a whole object; begin anew where it is replaced while it is read."""
+        for _ in range(_ATTEMPTS - 1):
+            with suppress(_Replaced):
+                return get()
+        return get()
 
     def _stream(self, key: str) -> Iterator[bytes]:
         """Begin to read: the first request is made here, the others as the bytes are taken."""
@@ -253,8 +269,8 @@ class AzureStore:
         if replaced:
             raise self._replaced(key)
 
-    def _replaced(self, key: str) -> StoreUnavailable:
-        return StoreUnavailable(
+    def _replaced(self, key: str) -> _Replaced:
+        return _Replaced(
             f"{key!r} in {self.url} was replaced or deleted while it was read: read it again."
         )
 
@@ -317,32 +333,6 @@ class AzureStore:
         except NotThere:
             return tries > 1  # an earlier try whose answer was lost has removed it
         return True
-
-
-class _Stream(io.RawIOBase):
-    """Pieces of bytes as a stream."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-        self._piece = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any, /) -> int:
-        while not self._piece:
-            if (piece := next(self._pieces, None)) is None:
-                return 0
-            self._piece = memoryview(piece)
-        count = min(len(buffer), len(self._piece))
-        buffer[:count] = self._piece[:count]
-        self._piece = self._piece[count:]
-        return count
-
-    def close(self) -> None:
-        if not self.closed:
-            cast("Any", self._pieces).close()
-        super().close()
 
 
 @contextmanager

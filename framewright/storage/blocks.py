@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import io
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar, cast
 
 from framewright.errors import StoreKeyError
 
-__all__ = ["MAX_BLOCKS", "MAX_BLOCK_BYTES", "block_bytes_for", "in_order", "read_blocks"]
+__all__ = [
+    "MAX_BLOCKS",
+    "MAX_BLOCK_BYTES",
+    "PieceStream",
+    "block_bytes_for",
+    "in_order",
+    "read_blocks",
+]
 
 MAX_BLOCKS = 50_000
 """Most blocks of one blob, a limit of Azure."""
@@ -71,3 +79,32 @@ def in_order(
         finally:
             for future in waiting:
                 future.cancel()
+
+
+class PieceStream(io.RawIOBase):
+    """Pieces of bytes as a stream."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._piece = memoryview(b"")
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fill a buffer with what is left of one piece; 0 at the end."""
+        while not self._piece:
+            if (piece := next(self._pieces, None)) is None:
+                return 0
+            self._piece = memoryview(piece)
+        count = min(len(buffer), len(self._piece))
+        buffer[:count] = self._piece[:count]
+        self._piece = self._piece[count:]
+        return count
+
+    def close(self) -> None:
+        """End the source of the pieces too."""
+        if not self.closed:
+            cast("Any", self._pieces).close()
+        super().close()
