@@ -8,6 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 FUZZ_STAMP := $(VENV)/.installed-fuzz
+AZURITE_STAMP := .azurite/.installed
 
 # What the user typed goes to the demo through the environment, letter for letter: a file name may
 # hold spaces, quotes, percent and dollar signs.
@@ -16,7 +17,7 @@ override STYLE := $(value STYLE)
 override SCORER := $(value SCORER)
 export VIDEO STYLE SCORER KEEP FRESH
 
-.PHONY: help install demo test lint format e2e fuzz bench train down clean
+.PHONY: help install demo test azurite lint format e2e fuzz bench train down clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -27,14 +28,20 @@ $(STAMP): pyproject.toml constraints.txt
 	@python=$$(bash deployments/find_python.sh "$(PYTHON)") && \
 	  if [ ! -x $(BIN)/python ]; then "$$python" -m venv $(VENV); fi
 	@echo "Installing the versions of constraints.txt into $(VENV): one to three minutes."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[flow,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[azure,flow,dev]'
 	@touch $@
 
 demo: $(STAMP) ## stylise a clip: make demo [VIDEO=my.mp4] [STYLE=wave] [SCORER=fast] [KEEP=1] [FRESH=1]
 	@$(BIN)/python demo/run.py
 
-test: lint ## everything that must hold: style, types, layers, tests
-	$(BIN)/python -m pytest
+test: lint $(if $(filter no,$(AZURITE)),,$(AZURITE_STAMP)) ## everything that must hold: style, types, layers, tests [AZURITE=no]
+	FAIL_WITHOUT_AZURITE=$(if $(filter no,$(AZURITE)),0,1) $(BIN)/python -m pytest
+
+azurite: $(AZURITE_STAMP) ## only the emulator of Azure storage, for tests of it: .azurite
+
+$(AZURITE_STAMP): deployments/azurite/package-lock.json | $(STAMP)
+	@bash deployments/azurite/install.sh $(BIN)/python
+	@touch $@
 
 lint: $(STAMP) ## style, types and the direction of imports
 	$(BIN)/ruff check .
@@ -67,4 +74,4 @@ down: ## stop what `make demo KEEP=1` left running
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m deployments.local_stack down; fi
 
 clean: down ## remove what was built and measured, not the results in output/
-	rm -rf $(VENV) .demo .fuzz build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .azurite .demo .fuzz build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

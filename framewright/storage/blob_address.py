@@ -100,9 +100,9 @@ def parse_blob_address(address: str, settings: Settings) -> BlobLocation:
     prefix = f"{check_key(rest.strip('/'))}/" if rest.strip("/") else ""
     known = _connection(settings)
     sign_in = _sign_in(parts.query, settings, known, account)
-    public = not suffix or suffix == PUBLIC_SUFFIX
+    public = suffix in ("", PUBLIC_SUFFIX)  # one name for both, wherever the endpoint is
     endpoint = (
-        f"https://{account}{suffix}" if suffix else _endpoint(account, settings, known, sign_in)
+        _endpoint(account, settings, known, sign_in) if public else f"https://{account}{suffix}"
     )
     where = f"{container}/{prefix}".rstrip("/")
     url = f"az://{account}/{where}" if public else f"{endpoint}/{quote(where)}"

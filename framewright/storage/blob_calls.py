@@ -11,7 +11,9 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal, TypeVar
+from urllib.parse import parse_qsl
 
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 
@@ -25,13 +27,13 @@ logger = logging.getLogger(__name__)
 Right = Literal["read", "write", "list", "delete"]
 Result = TypeVar("Result")
 
-_NEEDS: dict[Right, tuple[str, str]] = {
-    "read": ("'read' (r)", "Storage Blob Data Reader"),
-    "write": ("'create' and 'write' (c, w)", "Storage Blob Data Contributor"),
-    "list": ("'list' (l)", "Storage Blob Data Reader"),
-    "delete": ("'delete' (d)", "Storage Blob Data Contributor"),
+_NEEDS: dict[Right, tuple[str, str, str]] = {
+    "read": ("r", "'read' (r)", "Storage Blob Data Reader"),
+    "write": ("w", "'create' and 'write' (c, w)", "Storage Blob Data Contributor"),
+    "list": ("l", "'list' (l)", "Storage Blob Data Reader"),
+    "delete": ("d", "'delete' (d)", "Storage Blob Data Contributor"),
 }
-"""For each right: its name in a SAS token, and the least built-in role that has it."""
+"""For each right: its letter and name in a SAS token, and the least built-in role that has it."""
 _NOT_SIGNED_IN = (
     "AuthenticationFailed",
     "InvalidAuthenticationInfo",
@@ -145,20 +147,24 @@ class BlobCaller:
 
     def _denied(self, right: Right, doing: str, status: int, code: str) -> StoreDenied:
         sign_in = self.location.sign_in
+        letters, permission, role = _NEEDS[right]
         begin = f"cannot {doing} in {self.location.url}: {status} {code}."
-        if code in _NOT_SIGNED_IN or status == 401:
+        sas = dict(parse_qsl(sign_in.secret)) if sign_in.kind == "sas" else {}
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        if "se" in sas and sas["se"] < now:
+            return StoreDenied(f"{begin} {sign_in.source} expired at {sas['se']}: make one.", right)
+        lacks = "sp" in sas and not set(letters) <= set(sas["sp"])
+        if not lacks and (sas or status == 401 or code in _NOT_SIGNED_IN):
             return StoreDenied(
-                f"{begin} The storage account does not accept {sign_in.source}: it may have "
-                "expired, not be valid yet, or be another account's. Needed is the right to "
-                f"{right}.",
+                f"{begin} The storage account does not accept {sign_in.source}: it may be another "
+                "container's or account's, not be valid yet, or not be whole; or the account's "
+                f"network rules keep this machine out. Needed is the right to {right}.",
                 right,
             )
-        permission, role = _NEEDS[right]
-        needed = f"permission {permission}" if sign_in.kind == "sas" else f"role {role!r}"
+        needed = f"permission {permission}" if sas else f"role {role!r}"
         return StoreDenied(
             f"{begin} The right to {right} is missing: {sign_in.source} needs the {needed} on the "
-            f"container {self.location.container!r}; or the account's network rules keep this "
-            "machine out.",
+            f"container {self.location.container!r}.",
             right,
         )
 
