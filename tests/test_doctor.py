@@ -13,6 +13,8 @@ import torch
 from framewright import doctor
 from framewright.doctor import Finding, examine
 from framewright.settings import get_settings
+from framewright.storage import open_store
+from tests.azurite import Azurite
 
 
 def found(what: str) -> Finding:
@@ -51,6 +53,40 @@ def test_a_store_that_is_not_understood(monkeypatch: pytest.MonkeyPatch, tmp_pat
     get_settings.cache_clear()
     assert found("work store").verdict == "problem"
     assert list(tmp_path.iterdir()) == [], "no folder named s3:"
+
+
+def test_a_store_in_azure_is_tried_out(azure: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRAMEWRIGHT_WORK_STORE", azure)
+    get_settings.cache_clear()
+    assert found("work store") == Finding("work store", "ok", azure)
+    assert list(open_store(azure).list()) == []
+
+
+@pytest.mark.parametrize(
+    ("rights", "missing"), [("rl", "write"), ("cw", "read"), ("rcw", "list"), ("rcwl", "delete")]
+)
+def test_the_right_that_is_missing_in_azure_is_named(
+    rights: str, missing: str, azure: str, azurite: Azurite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sas = azurite.sas(azure.split("/")[3], rights)
+    monkeypatch.setenv("FRAMEWRIGHT_AZURE_SAS", sas)
+    monkeypatch.setenv("FRAMEWRIGHT_WORK_STORE", azure)
+    get_settings.cache_clear()
+    finding = found("work store")
+    assert finding.verdict == "problem"
+    assert f"The right to {missing} is missing: the SAS token" in finding.found
+    assert finding.advice.startswith(f"The right to {missing} is missing. Needed on the container")
+    assert "sig=" not in finding.found
+
+
+def test_a_store_in_azure_that_does_not_answer(azure: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRAMEWRIGHT_AZURE_ENDPOINT", "http://127.0.0.1:1/{account}")
+    monkeypatch.setenv("FRAMEWRIGHT_AZURE_RETRY_SECONDS", "0.5")
+    monkeypatch.setenv("FRAMEWRIGHT_WORK_STORE", azure)
+    get_settings.cache_clear()
+    finding = found("work store")
+    assert finding.verdict == "problem"
+    assert "Check the network" in finding.found
 
 
 def test_a_setting_that_is_not_possible_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:

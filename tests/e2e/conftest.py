@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -23,13 +24,40 @@ from prefect.states import Scheduled
 
 from deployments import local_stack
 from framewright.types import Manifest, job_prefix
+from tests.azurite import ACCOUNT, Azurite, why_not
 
 PLUGIN = Path(__file__).parent / "plugin"
 RUN_SECONDS = 120.0
 
 
+@dataclass(frozen=True)
+class WorkContainer:
+    """A container of Azurite, and the token with which the stack writes there."""
+
+    name: str
+    endpoint: str
+    sas: str
+
+    @property
+    def address(self) -> str:
+        return f"az://{ACCOUNT}/{self.name}/work"
+
+
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[local_stack.Stack]:
+def work_container(request: pytest.FixtureRequest) -> WorkContainer | None:
+    """None where there is no Azurite: all other tests of the stack run without it."""
+    if why_not():
+        return None
+    azurite: Azurite = request.getfixturevalue("azurite")
+    with azurite.container() as container:
+        name = container.container_name
+    return WorkContainer(name, azurite.endpoint, azurite.sas(name, "rcwd"))
+
+
+@pytest.fixture(scope="session")
+def stack(
+    tmp_path_factory: pytest.TempPathFactory, work_container: WorkContainer | None
+) -> Iterator[local_stack.Stack]:
     """The stack, all of its processes working in a folder that has nothing to do with the project.
 
     Dask gives a task whose worker died to one more worker, not to three: restarts take seconds.
@@ -38,6 +66,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[local_stack.Stac
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(PLUGIN))
         patch.setenv("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "1")
+        if work_container is not None:
+            patch.setenv("FRAMEWRIGHT_AZURE_ENDPOINT", work_container.endpoint)
+            patch.setenv("FRAMEWRIGHT_AZURE_SAS", work_container.sas)
         with local_stack.running(home, workers=2, cwd=foreign) as running:
             yield running
 

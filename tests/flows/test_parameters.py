@@ -40,6 +40,10 @@ def test_limits_are_part_of_the_form() -> None:
         ({"work_store": "./work"}, "match pattern"),
         ({"work_store": "file://work"}, "match pattern"),
         ({"work_store": "s3://work"}, "match pattern"),
+        ({"work_store": "az://account"}, "match pattern"),
+        ({"work_store": "az://account/box?sig=x"}, "match pattern"),
+        ({"work_store": "https://account.blob.core.windows.net/box/a?sig=x"}, "match pattern"),
+        ({"work_store": "https://example.com/box"}, "match pattern"),
     ],
     ids=str,
 )

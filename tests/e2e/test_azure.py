@@ -1,0 +1,39 @@
+"""The flow with its work store in Azure storage; workers sign in by their own environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.azurite import why_not
+from tests.e2e.conftest import Runs, WorkContainer
+from tests.torture.expect import observe
+from tests.torture.make import Clip
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(bool(why_not()), reason=why_not() or "it is there"),
+]
+
+
+def test_a_run_in_azure_storage_and_the_same_run_again(
+    runs: Runs, work_container: WorkContainer, cfr25: Clip, tmp_path: Path
+) -> None:
+    signature = work_container.sas.rpartition("sig=")[2]
+    for number, scored in enumerate((3, 0)):
+        run = runs(
+            video=str(cfr25.path),
+            output=f"{tmp_path}/{number}.mp4",
+            scorer="identity",
+            unit_seconds=1.0,
+            work_store=work_container.address,
+        )
+        assert run.state is not None
+        assert run.state.name == "Completed", run.state.message
+        assert len(runs.scored(run)) == scored
+        assert list(observe(tmp_path / f"{number}.mp4").codes) == cfr25.codes
+        shown = [run.model_dump_json(), *(log.message for log in runs.logs(run))]
+        shown += [artifact.model_dump_json() for artifact in runs.artifacts(run).values()]
+        shown += [task.model_dump_json() for task in runs.task_runs(run)]
+        assert not any(signature in text or "sig=" in text for text in shown)
