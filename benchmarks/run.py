@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from benchmarks import fast_runtimes, flow, isolation, overlap, pictures, split
+from benchmarks import fast_runtimes, flow, isolation, overlap, pictures, split, storage
 
 
 def main() -> None:
     """Run them one after the other: they would disturb each other."""
     split.main()
+    storage.main()
     isolation.main()
     overlap.main()
     pictures.main()
