@@ -21,6 +21,7 @@ from framewright.media.units import cut_units, frames_per_unit
 from framewright.reading import SourceReader, damaged_ranges, held_words
 from framewright.settings import Settings, get_settings
 from framewright.storage import LocalStore, Store
+from framewright.storage.blocks import in_order
 from framewright.types import (
     SCHEMA_VERSION,
     BundleRef,
@@ -41,6 +42,8 @@ __all__ = ["Split", "job_key", "load_manifest", "planned", "split", "upload"]
 logger = logging.getLogger(__name__)
 
 _MANIFEST = "manifest.json"
+_UPLOADS = 4
+"""Bundles that are put at a time: a store may be far away, and takes its time to answer."""
 
 
 class Split(Record):
@@ -217,10 +220,15 @@ def upload(split: Split, store: Store, progress: ProgressCallback | None = None)
         return manifest.model_copy(update={"source": split.source})
     folder = Path(split.folder)
     manifest = _parse((folder / _MANIFEST).read_bytes(), split.folder)
-    for done, bundle in enumerate(manifest.bundles):
-        if progress:
-            progress(Progress("upload", done, len(manifest.bundles)))
+
+    def put(bundle: BundleRef) -> None:
         store.put(bundle.key, folder / bundle.sha256, overwrite=False)
+
+    if progress:
+        progress(Progress("upload", 0, len(manifest.bundles)))
+    for done, _ in enumerate(in_order(put, manifest.bundles, _UPLOADS), 1):
+        if progress and done < len(manifest.bundles):
+            progress(Progress("upload", done, len(manifest.bundles)))
     store.put(_manifest_key(manifest.job_key), manifest.model_dump_json().encode())
     if progress:
         progress(Progress("upload", len(manifest.bundles), len(manifest.bundles)))

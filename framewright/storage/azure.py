@@ -148,14 +148,10 @@ class AzureStore:
             )
             size_bytes = answer.pop("size_bytes")
         else:
-            digest, size_bytes = _md5(first).digest(), len(first)
+            size_bytes = len(first)
             answer = self._call(
-                lambda: blob.upload_blob(
-                    first,
-                    length=len(first),
-                    overwrite=overwrite,
-                    validate_content=True,
-                    content_settings=ContentSettings(content_md5=bytearray(digest)),
+                lambda: blob.upload_blob(  # whose MD5 the service keeps by itself
+                    first, length=len(first), overwrite=overwrite, validate_content=True
                 ),
                 "write",
                 f"write {key!r}",
