@@ -64,7 +64,7 @@ def test_memory_does_not_grow_with_the_object(
         open_store(address).delete("large")
     start, *peaks = map(int, done.stdout.split())
     print(f"peak memory in MiB: {start} at first, then {peaks}")
-    assert max(peaks) < start + 100
+    assert max(peaks) < 300, "the object has 1024"
     with source.open("rb") as one, target.open("rb") as other:
         while piece := one.read(MIB):
             assert piece == other.read(MIB)
