@@ -7,7 +7,6 @@ fractions of a second, never floats.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,18 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from tests.torture.code import read_code
+from tests.torture.code import read_code, read_long_code
+from tests.torture.observed import (
+    AudioTrack,
+    Chapter,
+    Color,
+    Frame,
+    Observed,
+    OtherTrack,
+    Packet,
+    Subtitle,
+    SubtitleTrack,
+)
 
 __all__ = [
     "AudioTrack",
@@ -24,6 +34,7 @@ __all__ = [
     "Color",
     "Frame",
     "Observed",
+    "OtherTrack",
     "Packet",
     "Subtitle",
     "SubtitleTrack",
@@ -46,182 +57,10 @@ VOLATILE_TAGS = frozenset(
 )
 """Tags that a muxer writes by itself; they say nothing about what was kept."""
 
+DEFAULT = 1
+"""The disposition of the stream that a player shows if nobody chooses another."""
 ATTACHED_PIC = 0x400
 """The disposition of cover art: a video stream that is not the video."""
-
-
-@dataclass(frozen=True)
-class Frame:
-    """One decoded frame."""
-
-    code: int | None
-    """The index drawn into it, None if it does not read."""
-    pts: int | None
-    """Presentation time in units of the stream's time base."""
-    time: Fraction | None
-    """Presentation time in seconds."""
-    width: int
-    height: int
-    pix_fmt: str
-    digest: str
-    """Hash of the visible pixels as decoded."""
-    corrupt: bool
-
-
-@dataclass(frozen=True)
-class Packet:
-    """One packet of the video, in the order of the file."""
-
-    pts: int | None
-    dts: int | None
-    key: bool
-    discard: bool
-    """Only needed to decode what follows; its picture is not shown."""
-
-
-@dataclass(frozen=True)
-class Color:
-    """Colour tags as numbers of ISO 23091-2 (2 is unspecified), from the first decoded frame."""
-
-    range: int
-    """0 unspecified, 1 limited, 2 full."""
-    primaries: int
-    trc: int
-    space: int
-
-
-@dataclass(frozen=True)
-class AudioTrack:
-    """One audio stream, by its packets."""
-
-    index: int
-    codec: str
-    language: str | None
-    title: str | None
-    disposition: int
-    rate: int
-    channels: int
-    sha256: str
-    """Of all packet payloads in a row, without ADTS headers."""
-    packets: int
-    first: Fraction | None
-    """Time of the first packet in seconds; before 0 where the codec is primed."""
-    times: tuple[Fraction | None, ...]
-
-
-@dataclass(frozen=True)
-class Subtitle:
-    """One line of a subtitle track."""
-
-    start: Fraction | None
-    duration: Fraction | None
-    text: str
-
-
-@dataclass(frozen=True)
-class SubtitleTrack:
-    """One subtitle stream; ``lines`` leaves out the empty ones that MP4 puts into the gaps."""
-
-    index: int
-    codec: str
-    language: str | None
-    disposition: int
-    lines: tuple[Subtitle, ...]
-
-
-@dataclass(frozen=True)
-class Chapter:
-    """One chapter, times in seconds."""
-
-    start: Fraction
-    end: Fraction
-    title: str
-
-
-@dataclass(frozen=True)
-class Observed:
-    """Everything in a file that scoring must keep."""
-
-    container: str
-    video_index: int
-    codec: str
-    width: int
-    height: int
-    pix_fmt: str
-    time_base: Fraction
-    frames: tuple[Frame, ...]
-    packets: tuple[Packet, ...]
-    language: str | None
-    disposition: int
-    rotation: int
-    sar: Fraction
-    color: Color
-    interlaced: bool
-    mastering: bytes | None
-    """HDR10 mastering display, as FFmpeg lays it out."""
-    light_level: bytes | None
-    audio: tuple[AudioTrack, ...]
-    subtitles: tuple[SubtitleTrack, ...]
-    covers: tuple[tuple[str, str], ...]
-    """Codec and SHA-256 of each attached picture."""
-    attachments: tuple[tuple[str, str], ...]
-    """Name and SHA-256 of each attached file."""
-    chapters: tuple[Chapter, ...]
-    metadata: dict[str, str]
-    """Tags of the file, lower-cased names, without those a muxer makes up."""
-
-    @property
-    def codes(self) -> list[int | None]:
-        """The indices of the frames in order of presentation."""
-        return [frame.code for frame in self.frames]
-
-    @property
-    def pts(self) -> list[int | None]:
-        """Presentation times in units of ``time_base``."""
-        return [frame.pts for frame in self.frames]
-
-    @property
-    def times(self) -> list[Fraction | None]:
-        """Presentation times in seconds."""
-        return [frame.time for frame in self.frames]
-
-    @property
-    def digests(self) -> list[str]:
-        """Hashes of the decoded pixels."""
-        return [frame.digest for frame in self.frames]
-
-    @property
-    def keys(self) -> int:
-        """How many packets of the video are keyframes."""
-        return sum(packet.key for packet in self.packets)
-
-    @property
-    def leading(self) -> int:
-        """How many keyframes are followed by pictures that are shown before them (open GOP)."""
-        found: set[int] = set()
-        key: int | None = None
-        for packet in self.packets:
-            if packet.key:
-                key = packet.pts
-            elif key is not None and packet.pts is not None and packet.pts < key:
-                found.add(key)
-        return len(found)
-
-    @property
-    def relative_times(self) -> list[Fraction] | None:
-        """Seconds after the first frame; None if the file has no times."""
-        times = [time for time in self.times if time is not None]
-        if not times or len(times) != len(self.frames):
-            return None
-        return [time - times[0] for time in times]
-
-    @property
-    def offsets(self) -> list[Fraction | None]:
-        """For each audio track, then each subtitle track: its first time less the video's."""
-        zero = self.frames[0].time if self.frames else None
-        firsts = [track.first for track in self.audio]
-        firsts += [track.lines[0].start if track.lines else None for track in self.subtitles]
-        return [None if first is None or zero is None else first - zero for first in firsts]
 
 
 def _rows(plane: Any) -> npt.NDArray[np.uint8]:
@@ -275,7 +114,7 @@ class _Track:
 
     def __init__(self, stream: Any) -> None:
         self.stream = stream
-        self.codec = str(stream.codec_context.name)
+        self.codec = str(stream.codec_context.name) if stream.codec_context else ""
         self.sha = hashlib.sha256()
         self.times: list[Fraction | None] = []
         self.lines: list[Subtitle] = []
@@ -287,6 +126,7 @@ class _Track:
         if self.stream.type == "subtitle":
             text = _text(self.codec, payload)
             if text:
+                self.sha.update(payload)
                 duration = None if packet.duration is None else packet.duration * base
                 self.lines.append(Subtitle(time, duration, text))
             return
@@ -314,16 +154,36 @@ class _Track:
     def subtitle(self) -> SubtitleTrack:
         stream = self.stream
         disposition = int(stream.disposition)
+        title = stream.metadata.get("title")
         return SubtitleTrack(
-            stream.index, self.codec, stream.language, disposition, tuple(self.lines)
+            stream.index,
+            self.codec,
+            stream.language,
+            title,
+            disposition,
+            self.sha.hexdigest(),
+            tuple(self.lines),
+        )
+
+    def other(self) -> OtherTrack:
+        stream = self.stream
+        return OtherTrack(
+            index=stream.index,
+            kind=stream.type,
+            codec=self.codec,
+            language=stream.language,
+            title=stream.metadata.get("title"),
+            disposition=int(stream.disposition),
+            sha256=self.sha.hexdigest(),
+            packets=len(self.times),
         )
 
 
 def _main_video(container: Any) -> Any:
-    for stream in container.streams.video:
-        if not int(stream.disposition) & ATTACHED_PIC:
-            return stream
-    raise ValueError(f"no video stream in {container.name!r}")
+    moving = [s for s in container.streams.video if not int(s.disposition) & ATTACHED_PIC]
+    if not moving:
+        raise ValueError(f"no video stream in {container.name!r}")
+    return next((s for s in moving if int(s.disposition) & DEFAULT), moving[0])
 
 
 def _side_data(frame: Any, kind: str) -> bytes | None:
@@ -333,9 +193,9 @@ def _side_data(frame: Any, kind: str) -> bytes | None:
     return None
 
 
-def _frame(frame: Any, base: Fraction) -> Frame:
+def _frame(frame: Any, base: Fraction, long: bool) -> Frame:
     return Frame(
-        code=read_code(luma8(frame)),
+        code=(read_long_code if long else read_code)(luma8(frame)),
         pts=frame.pts,
         time=None if frame.pts is None else frame.pts * base,
         width=frame.width,
@@ -344,6 +204,14 @@ def _frame(frame: Any, base: Fraction) -> Frame:
         digest=_digest(frame),
         corrupt=frame.is_corrupt,
     )
+
+
+def _rgb(frame: Any) -> npt.NDArray[np.uint8] | None:
+    try:
+        pixels: npt.NDArray[np.uint8] = frame.to_ndarray(format="rgb24")
+    except OSError:  # a matrix or a format that swscale has no way from
+        return None
+    return pixels
 
 
 def _packet(packet: Any) -> Packet:
@@ -370,8 +238,10 @@ def _sar(video: Any) -> Fraction:
     return Fraction(video.sample_aspect_ratio or video.codec_context.sample_aspect_ratio or 1)
 
 
-def observe(path: str | Path) -> Observed:
+def observe(path: str | Path, *, long: bool = False) -> Observed:
     """Read a whole video: decode every frame, hash every other packet.
+
+    ``long`` reads the codes of clips of more than 4096 frames.
 
     Raises what PyAV raises if the file cannot be read, and ValueError if it has no video or no
     frame comes out.
@@ -385,8 +255,10 @@ def observe(path: str | Path) -> Observed:
         tracks = {
             stream.index: _Track(stream)
             for stream in container.streams
-            if stream.type in ("audio", "subtitle")
+            if stream.type in ("audio", "subtitle", "data")
+            or (stream.type == "video" and not int(stream.disposition) & ATTACHED_PIC)
         }
+        del tracks[video.index]
         covers: list[tuple[str, str]] = []
         for packet in container.demux():
             stream = packet.stream
@@ -395,7 +267,7 @@ def observe(path: str | Path) -> Observed:
                     packets.append(_packet(packet))
                 for frame in packet.decode():
                     first = first or frame
-                    frames.append(_frame(frame, base))
+                    frames.append(_frame(frame, base, long))
             elif stream.index in tracks and packet.size:
                 tracks[stream.index].add(packet)
             elif stream.type == "video" and packet.size:
@@ -414,8 +286,10 @@ def observe(path: str | Path) -> Observed:
             frames=tuple(frames),
             packets=tuple(packets),
             language=video.language,
+            title=video.metadata.get("title"),
             disposition=int(video.disposition),
             rotation=first.rotation,
+            matrix=_side_data(first, "DISPLAYMATRIX"),
             sar=_sar(video),
             color=Color(
                 int(first.color_range),
@@ -428,6 +302,8 @@ def observe(path: str | Path) -> Observed:
             light_level=_side_data(first, "CONTENT_LIGHT_LEVEL"),
             audio=tuple(t.audio() for t in tracks.values() if t.stream.type == "audio"),
             subtitles=tuple(t.subtitle() for t in tracks.values() if t.stream.type == "subtitle"),
+            others=tuple(t.other() for t in tracks.values() if t.stream.type in ("video", "data")),
+            rgb=_rgb(first),
             covers=tuple(covers),
             attachments=tuple(
                 (stream.name or "", hashlib.sha256(_attached(stream)).hexdigest())

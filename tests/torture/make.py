@@ -58,7 +58,7 @@ class Clip:
     @cached_property
     def seen(self) -> Observed:
         """What the file holds, read front to back."""
-        return observe(self.path)
+        return observe(self.path, long=self.kind.long)
 
     @property
     def pts(self) -> list[int | None]:

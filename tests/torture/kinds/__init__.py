@@ -2,8 +2,25 @@
 
 from __future__ import annotations
 
-from tests.torture.kinds import gops, names, pixels, times, tracks
+from tests.torture.kinds import (
+    coding,
+    containers,
+    display,
+    extras,
+    formats,
+    gops,
+    names,
+    pixels,
+    rates,
+    sound,
+    times,
+    tracks,
+)
 from tests.torture.kinds.kind import KINDS, Kind, sample_mp4
 from tests.torture.kinds.names import HOSTILE
 
-__all__ = ["HOSTILE", "KINDS", "Kind", "gops", "names", "pixels", "sample_mp4", "times", "tracks"]
+TOPICS = (
+    times, rates, gops, coding, pixels, formats, display, containers, sound, tracks, extras, names
+)  # fmt: skip
+
+__all__ = ["HOSTILE", "KINDS", "TOPICS", "Kind", "sample_mp4"]

@@ -10,6 +10,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+from tests.torture.code import MAX_INDEX
 from tests.torture.tool import encode, ffmpeg, x264
 
 __all__ = [
@@ -52,6 +53,15 @@ class Kind:
     has_times: bool = True
     """False for a bare elementary stream: times can only be made up from the frame rate."""
 
+    misread: bool = False
+    """The container says when a picture is decoded, not when it is shown, or repeats itself: the
+    stamps that FFmpeg gives are not those it was made with."""
+
+    @property
+    def long(self) -> bool:
+        """Whether its frames carry two codes."""
+        return len(self.codes) > MAX_INDEX
+
 
 KINDS: dict[str, Kind] = {}
 
@@ -89,6 +99,7 @@ def add(
     times: tuple[Fraction, ...] | None = None,
     build: Callable[[Path], None] | None = None,
     has_times: bool = True,
+    misread: bool = False,
     **facts: Any,
 ) -> None:
     """Enter a kind; without ``build`` it is one run of the encoder with ``args``."""
@@ -100,7 +111,7 @@ def add(
     if name in KINDS:
         raise ValueError(f"kind {name!r} is already there")
     KINDS[name] = Kind(
-        name, file, build, made, times or cfr(made, rate, base), size, facts, has_times
+        name, file, build, made, times or cfr(made, rate, base), size, facts, has_times, misread
     )
 
 
