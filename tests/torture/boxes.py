@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 __all__ = ["Box", "parse", "write"]
 
 _PARENTS = frozenset(
-    {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"udta", b"dinf", b"moof", b"traf"}
+    {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"dinf", b"moof", b"traf"}
 )
 
 
