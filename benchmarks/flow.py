@@ -18,7 +18,7 @@ import imageio_ffmpeg
 from benchmarks.record import record
 from benchmarks.split import SAMPLE, SECONDS
 from deployments import local_stack
-from framewright.types import RunReport
+from framewright.results import RunReport
 
 UNIT_SECONDS = 10.0
 

@@ -29,11 +29,12 @@ from flows.scoring import score_units
 from framewright.errors import InputError
 from framewright.outputs import output_suffix, resolve_output
 from framewright.plan import Split, load_manifest
+from framewright.results import RunReport
 from framewright.score import finished_units
 from framewright.scorers import create
 from framewright.settings import get_settings
 from framewright.storage import open_store
-from framewright.types import RunReport, ScorerIdentity, Treatment, Unit
+from framewright.types import ScorerIdentity, Treatment, Unit
 from tasks.compare import compare_videos
 from tasks.progress import ProgressBoard
 from tasks.report import publish_report

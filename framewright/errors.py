@@ -58,6 +58,8 @@ RefusalReason = Literal[
     "damaged",
     "too_large",
     "unsupported",
+    "too_slow",
+    "crash",
 ]
 
 
@@ -74,15 +76,17 @@ class SourceRefused(InputError):
 
     Attributes:
         reason: the rule that refused it, as one stable word.
+        frame: number of the first frame that it is about, where it is about one.
     """
 
-    def __init__(self, reason: RefusalReason, message: str) -> None:
+    def __init__(self, reason: RefusalReason, message: str, frame: int | None = None) -> None:
         super().__init__(f"refused ({reason}): {message}")
         self.reason = reason
         self.message = message
+        self.frame = frame
 
-    def __reduce__(self) -> tuple[type[SourceRefused], tuple[str, str]]:
-        return type(self), (self.reason, self.message)
+    def __reduce__(self) -> tuple[type[SourceRefused], tuple[str, str, int | None]]:
+        return type(self), (self.reason, self.message, self.frame)
 
 
 class ScorerOptionError(InputError):

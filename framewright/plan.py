@@ -14,9 +14,9 @@ from framewright.errors import InputError, ManifestError
 from framewright.files import file_sha256
 from framewright.media.carry import preferred_suffix
 from framewright.media.encode import encoder_spec
-from framewright.media.probe import probe
-from framewright.media.split import split_video
+from framewright.media.sandboxed import SplitResult
 from framewright.media.units import cut_units, frames_per_unit
+from framewright.reading import SourceReader, damaged_ranges, held_words
 from framewright.settings import Settings, get_settings
 from framewright.storage import LocalStore, Store, open_store
 from framewright.types import (
@@ -27,7 +27,6 @@ from framewright.types import (
     Record,
     ScorerIdentity,
     SourceInfo,
-    TickRuns,
     Treatment,
     VideoInfo,
     fingerprint,
@@ -92,34 +91,38 @@ def split(
     seconds = settings.unit_seconds if unit_seconds is None else unit_seconds
     if not 0 < seconds <= 3600:
         raise InputError(f"a unit of {seconds} s is not possible; use more than 0, at most 3600 s.")
-    video = probe(source, settings)
-    identity = SourceInfo(
-        name=source.name, size_bytes=source.stat().st_size, sha256=file_sha256(source)
-    )
-    suffix = (suffix or preferred_suffix(video)).lower()
-    encoder = encoder_spec(video, suffix, settings)
-    key = job_key(identity, seconds, scorer, encoder.model_dump(mode="json"), treatment)
-    manifest = _complete(store, key)
-    reused = manifest is not None
-    if manifest is None:
-        scratch.mkdir(parents=True, exist_ok=True)
-        parts = split_video(source, scratch, seconds, settings, progress)
-        manifest = Manifest(
-            job_key=key,
-            source=identity,
-            video=parts.video,
-            pts=TickRuns.pack(parts.pts),
-            last_duration_ticks=parts.last_duration_ticks,
-            counted=parts.counted,
-            bundles=tuple(parts.bundles),
-            units=tuple(cut_units(parts.bundles, frames_per_unit(video.frame_rate, seconds))),
-            scorer=scorer,
-            encoder=encoder,
-            treatment=treatment,
+    scratch.mkdir(parents=True, exist_ok=True)
+    with SourceReader(source, scratch, settings, progress) as reader:
+        video = reader.probe()
+        identity = SourceInfo(
+            name=source.name, size_bytes=source.stat().st_size, sha256=file_sha256(source)
         )
-        for bundle, path in zip(parts.bundles, parts.paths, strict=True):
-            path.rename(scratch / bundle.sha256)
-        (scratch / _MANIFEST).write_text(manifest.model_dump_json())
+        suffix = (suffix or preferred_suffix(video)).lower()
+        encoder = encoder_spec(video, suffix, settings)
+        key = job_key(identity, seconds, scorer, encoder.model_dump(mode="json"), treatment)
+        manifest = _complete(store, key)
+        reused = manifest is not None
+        if manifest is None:
+            parts = _read(reader, seconds, treatment, settings)
+            manifest = Manifest(
+                job_key=key,
+                source=identity,
+                video=parts.video,
+                pts=parts.pts,
+                last_duration_ticks=parts.last_duration_ticks,
+                counted=parts.counted,
+                bundles=parts.bundles,
+                units=tuple(
+                    cut_units(list(parts.bundles), frames_per_unit(video.frame_rate, seconds))
+                ),
+                scorer=scorer,
+                encoder=encoder,
+                treatment=treatment,
+                held=parts.held,
+            )
+            for bundle, name in zip(parts.bundles, parts.files, strict=True):
+                (scratch / name).rename(scratch / bundle.sha256)
+            (scratch / _MANIFEST).write_text(manifest.model_dump_json())
     logger.info(
         "%s: %d frames in %d units, %d bundles%s",
         source.name,
@@ -140,6 +143,27 @@ def split(
         source=identity,
         suffix=suffix,
     )
+
+
+def _read(
+    reader: SourceReader, unit_seconds: float, treatment: Treatment, settings: Settings
+) -> SplitResult:
+    """Split the source, decode it once, and note what is damaged and held."""
+    tolerant = treatment.on_damage == "hold"
+    parts = reader.split(unit_seconds, tolerant)
+    if not (settings.check_decoding or tolerant):
+        return parts
+    checks = reader.check(parts, tolerant)
+    held = damaged_ranges(checks, parts.bundles[-1].stop_frame)
+    bundles = [
+        bundle.model_copy(update={"preroll": check.preroll})
+        for bundle, check in zip(parts.bundles, checks, strict=True)
+    ]
+    video = parts.video
+    if held:
+        warnings = (*video.warnings, *held_words(held, parts.pts.unpack(), video.time_base))
+        video = video.model_copy(update={"warnings": warnings})
+    return parts.model_copy(update={"bundles": tuple(bundles), "held": held, "video": video})
 
 
 def planned(

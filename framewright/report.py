@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from framewright.media.thumbnails import thumbnails
+from framewright.results import RunReport
 from framewright.stitch import Stitched
-from framewright.types import Manifest, RunReport, ScoredUnit
+from framewright.types import Manifest, ScoredUnit
 
 __all__ = ["build_report", "report_markdown", "thumbnails"]
 
@@ -47,6 +48,7 @@ def build_report(
         stages={name: round(seconds, 3) for name, seconds in stages.items()},
         streams=stitched.streams,
         warnings=stitched.warnings,
+        held=manifest.held,
     )
 
 

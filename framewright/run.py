@@ -23,6 +23,7 @@ from framewright.gpus import visible_gpus
 from framewright.outputs import output_suffix, resolve_output
 from framewright.plan import split, upload
 from framewright.report import build_report
+from framewright.results import RunReport
 from framewright.score import score_unit, scored_unit
 from framewright.settings import Settings, get_settings
 from framewright.stitch import stitch
@@ -31,7 +32,6 @@ from framewright.types import (
     Manifest,
     Progress,
     ProgressCallback,
-    RunReport,
     ScoredUnit,
     ScorerIdentity,
     Treatment,

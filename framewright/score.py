@@ -8,6 +8,7 @@ import socket
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from functools import lru_cache, partial
@@ -177,8 +178,7 @@ def _score_into(
 ) -> _UnitRun:
     """Write a unit's clip; begin decoding ever earlier until all its frames come out."""
     start = max(0, unit.start - model.context_frames)
-    owners = [b for b in manifest.bundles if b.start_frame < unit.stop and b.stop_frame > start]
-    first, stop = manifest.bundles.index(owners[0]), manifest.bundles.index(owners[-1]) + 1
+    first, stop = _bundles_for(manifest, manifest.pictures(start, unit.stop))
     missing: MissingFrames | None = None
     while first >= 0:
         bundles: list[BundleSource] = [
@@ -202,6 +202,17 @@ def _score_into(
         f"{_place(manifest, unit)}: the frame at {seconds:.3f} s cannot be decoded; repair or "
         "re-export the file.",
     )
+
+
+def _bundles_for(manifest: Manifest, pictures: list[int]) -> tuple[int, int]:
+    """Range of the bundles that must be decoded for some frames, of increasing number."""
+    owners = [
+        (place, bundle)
+        for place, bundle in enumerate(manifest.bundles)
+        if bundle.start_frame <= pictures[-1] and bundle.stop_frame > pictures[0]
+    ]
+    first = min(place - bundle.preroll for place, bundle in owners)
+    return max(0, first), owners[-1][0] + 1
 
 
 def _place(manifest: Manifest, unit: Unit) -> str:
@@ -259,20 +270,28 @@ class _UnitRun:
 
     def _batches(self, bundles: list[BundleSource]) -> Iterator[list[Pixels]]:
         video = self._manifest.video
-        wanted = self._manifest.frame_keys(self._start, self._unit.stop)
+        manifest = self._manifest
+        times_shown = Counter(manifest.pictures(self._start, self._unit.stop))
+        first, last = min(times_shown), max(times_shown)
+        keys = manifest.frame_keys(first, last + 1)
+        wanted = [keys[picture - first] for picture in times_shown]
         to_rgb = FrameToRgb(video.color)
         batch: list[Pixels] = []
-        for frame in decode_frames(bundles, wanted, counted=self._manifest.counted):
+        frames = decode_frames(
+            bundles, wanted, counted=manifest.counted, tolerant=bool(manifest.held)
+        )
+        for frame, shown in zip(frames, times_shown.values(), strict=True):
             if (frame.width, frame.height) != (video.width, video.height):
                 raise SourceRefused(
                     "unsupported",
                     f"the picture size changes from {video.width}x{video.height} to "
                     f"{frame.width}x{frame.height}; re-export the video with one size.",
                 )
-            batch.append(to_rgb(frame))
-            if len(batch) >= self._model.batch_frames:
-                yield batch
-                batch = []
+            for _ in range(shown):
+                batch.append(to_rgb(frame))
+                if len(batch) >= self._model.batch_frames:
+                    yield batch
+                    batch = []
         if batch:
             yield batch
 

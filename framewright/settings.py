@@ -80,12 +80,43 @@ class Settings(BaseSettings):
     encoder_threads: int = Field(
         1, ge=1, le=64, description="Threads of the encoder, per scoring process."
     )
+    check_decoding: bool = Field(
+        True,
+        description="Decode every frame once before anything is scored, so that damage is found "
+        "then. Without it, damage is found when its unit is scored.",
+    )
     max_source_bytes: int = Field(1 << 40, ge=1, description="Largest source accepted, in bytes.")
     max_frame_pixels: int = Field(
         8192 * 4320, ge=1, description="Largest frame accepted, in pixels (width times height)."
     )
     max_streams: int = Field(64, ge=1, description="Most streams accepted in one source.")
     max_frames: int = Field(20_000_000, ge=1, description="Most frames accepted in one source.")
+    max_duration_seconds: float = Field(
+        7 * 24 * 3600.0, gt=0, description="Longest source accepted, in seconds."
+    )
+    max_bundles: int = Field(
+        100_000, ge=1, description="Most packet bundles that one source may be split into."
+    )
+    max_frame_seconds: float = Field(
+        60.0,
+        gt=0,
+        description="Longest time that reading or decoding one frame may take, in seconds.",
+    )
+    sandbox_memory_bytes: int = Field(
+        4 << 30,
+        ge=1 << 28,
+        description="Address space of a process that reads a source, in bytes.",
+    )
+    sandbox_cpu_seconds: int = Field(
+        6 * 3600,
+        ge=1,
+        description="CPU time of a process that reads a source, in seconds.",
+    )
+    sandbox_wall_seconds: int = Field(
+        12 * 3600,
+        ge=1,
+        description="How long a process may read a source, in seconds of wall time.",
+    )
 
     def worker_count(self, gpus: int = 0) -> int:
         """Scoring processes to start on this machine, which has so many GPUs; 1 or more."""

@@ -15,17 +15,11 @@ from framewright.files import PARTIAL_PREFIX, file_sha256, publish
 from framewright.media.containers import container_for
 from framewright.media.mux import Muxed, mux
 from framewright.media.verify import verify_output
+from framewright.results import StreamOutcome
 from framewright.score import scored_unit
 from framewright.settings import Settings, get_settings
 from framewright.storage import Store, remove_older
-from framewright.types import (
-    Manifest,
-    Progress,
-    ProgressCallback,
-    Record,
-    ScoredUnit,
-    StreamOutcome,
-)
+from framewright.types import Manifest, Progress, ProgressCallback, Record, ScoredUnit
 
 __all__ = ["Stitched", "stitch"]
 

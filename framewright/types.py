@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from math import inf
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
@@ -21,16 +20,15 @@ __all__ = [
     "BundleRef",
     "ColorSpec",
     "EncoderSpec",
+    "FrameRange",
     "HdrMetadata",
     "Manifest",
     "OtherStream",
     "Progress",
     "ProgressCallback",
-    "RunReport",
     "ScoredUnit",
     "ScorerIdentity",
     "SourceInfo",
-    "StreamOutcome",
     "TickRuns",
     "Treatment",
     "Unit",
@@ -45,6 +43,8 @@ Ratio = Annotated[
     BeforeValidator(lambda v: Fraction(v) if isinstance(v, str) else v),
     PlainSerializer(str, return_type=str),
 ]
+FrameRange = tuple[int, int]
+"""Frames ``[start, stop)``."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -145,6 +145,8 @@ class BundleRef(Record):
     start_frame: int
     """Index of the first frame, in presentation order, that this bundle owns."""
     stop_frame: int
+    preroll: int = 0
+    """Bundles before this one with which decoding must begin, for all of its frames to come out."""
 
     @property
     def key(self) -> str:
@@ -246,6 +248,8 @@ class Manifest(Record):
     scorer: ScorerIdentity
     encoder: EncoderSpec
     treatment: Treatment = Treatment()
+    held: tuple[FrameRange, ...] = ()
+    """Damaged frames, in order: each shows the last good frame before it, or else the first."""
 
     @property
     def frames(self) -> int:
@@ -260,6 +264,17 @@ class Manifest(Record):
     def frame_keys(self, start: int, stop: int) -> list[int]:
         """By what a decoder finds the frames ``[start, stop)``: time stamps, or their numbers."""
         return list(range(start, stop)) if self.counted else self.pts.unpack()[start:stop]
+
+    def pictures(self, start: int, stop: int) -> list[int]:
+        """For each of the frames ``[start, stop)``, the frame whose picture it shows.
+
+        That is itself, or the good one that is held in its place. Never decreasing.
+        """
+        shown = list(range(start, stop))
+        for first, end in self.held:
+            for frame in range(max(first, start), min(end, stop)):
+                shown[frame - start] = first - 1 if first else end
+        return shown
 
     def unit_video_key(self, index: int, video_sha256: str) -> str:
         """Storage key of a scored unit's clip, named by its content.
@@ -309,79 +324,11 @@ class ScoredUnit(Record):
     """True where an earlier run had scored it: set on the copy that is returned, never stored."""
 
 
-class StreamOutcome(Record):
-    """What became of one stream or property of the source that could not simply be copied."""
-
-    stream: int
-    kind: str
-    action: Literal["copied", "converted", "dropped", "changed"]
-    detail: str
-
-
-class RunReport(Record):
-    """What a run did, for people and for the artifact in the UI."""
-
-    schema_version: Literal[1] = 1
-    job_key: Sha256
-    source: SourceInfo
-    output: str
-    output_sha256: Sha256
-    output_size_bytes: int
-    width: int
-    height: int
-    frames_in: int
-    frames_out: int
-    duration_seconds: float
-    scorer: ScorerIdentity
-    units: tuple[ScoredUnit, ...]
-    started_at: float = 0.0
-    """When the run began, in seconds since the epoch; 0 where the workers have other clocks."""
-    stages: dict[str, float]
-    """Wall seconds of ``split``, ``upload``, ``score``, ``stitch`` and ``total``.
-
-    ``score`` includes starting processes and loading the model.
-    """
-    streams: tuple[StreamOutcome, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def units_scored(self) -> int:
-        """Units scored in this run, not taken from an earlier one."""
-        return sum(not unit.reused for unit in self.units)
-
-    @property
-    def frames_per_second(self) -> float:
-        """Frames out per second of wall time of the whole run."""
-        return self.frames_out / max(self.stages["total"], 1e-9)
-
-    @property
-    def scoring_seconds(self) -> float:
-        """Wall seconds of the run in which at least one of its units was being scored.
-
-        The length of the union of the units' times, within the run where its beginning is known.
-        Starting processes and loading the model are not scoring.
-        """
-        total = self.stages["total"]
-        start, stop = (self.started_at, self.started_at + total) if self.started_at else (-inf, inf)
-        seconds, covered = 0.0, start
-        for unit in sorted(self.units, key=lambda unit: unit.started_at):
-            if not unit.reused:
-                end = min(unit.started_at + unit.seconds, stop)
-                seconds += max(0.0, end - max(unit.started_at, covered))
-                covered = max(covered, end)
-        return min(seconds, total)
-
-    @property
-    def overhead_share(self) -> float:
-        """Share of the run's wall time in which no unit was being scored, 0 to 1."""
-        return max(0.0, 1.0 - self.scoring_seconds / max(self.stages["total"], 1e-9))
-
-
 @dataclass(frozen=True, slots=True)
 class Progress:
     """One step forward, reported by the engine to whoever called it."""
 
-    stage: Literal["split", "upload", "score", "stitch", "verify"]
+    stage: Literal["split", "check", "upload", "score", "stitch", "verify"]
     done: int
     """Frames (units where ``stage`` is score on a driver)."""
     total: int

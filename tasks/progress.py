@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 STAGES = {
     "split": ("Splitting", "frames read"),
+    "check": ("Checking", "frames decoded"),
     "upload": ("Uploading", "bundles"),
     "score": ("Scoring", "units"),
     "stitch": ("Stitching", "frames"),

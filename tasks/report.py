@@ -12,10 +12,10 @@ from prefect.runtime import flow_run
 
 from framewright.plan import load_manifest
 from framewright.report import build_report, report_markdown, thumbnails
+from framewright.results import RunReport
 from framewright.score import scored_unit
 from framewright.stitch import Stitched
 from framewright.storage import open_store
-from framewright.types import RunReport
 from tasks.logs import engine_logs
 from tasks.policy import RETRIES, RETRY_DELAYS_SECONDS, worth_retrying
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from framewright.report import build_report, report_markdown
+from framewright.results import RunReport, StreamOutcome
 from framewright.stitch import Stitched
-from framewright.types import RunReport, StreamOutcome
 from tests.test_types import MANIFEST, unit_record
 
 STAGES = {"split": 0.5, "upload": 0.25, "score": 3.0, "stitch": 0.25, "total": 4.0}

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from framewright.results import RunReport
 from framewright.types import (
     BundleRef,
     ColorSpec,
     EncoderSpec,
     Manifest,
-    RunReport,
     ScoredUnit,
     ScorerIdentity,
     SourceInfo,

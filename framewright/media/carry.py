@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from framewright.media.containers import CONTAINERS, ContainerRule, container_for
-from framewright.types import EncoderSpec, OtherStream, StreamOutcome, VideoInfo
+from framewright.results import StreamOutcome
+from framewright.types import EncoderSpec, OtherStream, VideoInfo
 
 __all__ = ["Carry", "carry_streams", "loses_aspect", "lost_properties", "preferred_suffix"]
 

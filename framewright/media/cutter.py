@@ -74,6 +74,11 @@ class Cutter:
         sha256 = writer.close()
         self._bundles.append(CutBundle(key_pts, sha256, writer.size_bytes, writer.path))
 
+    @property
+    def bundles(self) -> int:
+        """Bundles begun so far."""
+        return len(self._keys)
+
     def close(self) -> tuple[CutBundle, ...]:
         """Finish the last bundles and return all of them, in order."""
         self._release()

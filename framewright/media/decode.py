@@ -18,11 +18,23 @@ from av.video.frame import VideoFrame
 from framewright.errors import ManifestError, SourceRefused
 from framewright.media.bundle import BundleReader, PacketRecord, StreamHeader
 
-__all__ = ["BundleSource", "MissingFrames", "decode_frames", "first_decoded", "shown_frames"]
+__all__ = [
+    "BundleSource",
+    "MissingFrames",
+    "OnDamage",
+    "decode_frames",
+    "first_decoded",
+    "shown_frames",
+]
 
 BundleSource = Callable[[], AbstractContextManager[BinaryIO]]
 """Opens a stored bundle for reading."""
 
+OnDamage = Callable[[PacketRecord], None]
+"""Told of each packet that cannot be decoded; decoding goes on behind it."""
+
+_ERROR_DETECTION = {"mjpeg": "explode"}
+"""By default this decoder fills what it cannot read with grey, and does not mark the frame."""
 
 _FIRST_PACKETS = (1, 2, 1024)
 """Packets after which a decoder is asked for its first picture: nearly always one is enough."""
@@ -47,7 +59,11 @@ class MissingFrames(Exception):
 
 
 def decode_frames(
-    bundles: Sequence[BundleSource], wanted: Sequence[int], *, counted: bool = False
+    bundles: Sequence[BundleSource],
+    wanted: Sequence[int],
+    *,
+    counted: bool = False,
+    tolerant: bool = False,
 ) -> Iterator[VideoFrame]:
     """Yield the frames whose time stamps are ``wanted``, in that order.
 
@@ -55,6 +71,7 @@ def decode_frames(
         bundles: consecutive bundles; decoding starts with the first packet of the first.
         wanted: increasing time stamps in the source's time base, or frame numbers.
         counted: ``wanted`` are frame numbers, counted from the first bundle's first frame.
+        tolerant: only damage to the wanted frames matters, not to others.
 
     Raises:
         MissingFrames: a wanted frame was not there when its turn came.
@@ -65,7 +82,8 @@ def decode_frames(
     if expected is None:
         return
     delivered = 0
-    for number, frame in enumerate(shown_frames(bundles)):
+    ignore: OnDamage | None = (lambda packet: None) if tolerant else None
+    for number, frame in enumerate(shown_frames(bundles, ignore)):
         pts = number if counted else frame.pts
         if pts is None or pts < expected:
             continue
@@ -84,14 +102,20 @@ def decode_frames(
     raise MissingFrames(expected, delivered)
 
 
-def shown_frames(bundles: Sequence[BundleSource]) -> Iterator[VideoFrame]:
+def shown_frames(
+    bundles: Sequence[BundleSource], on_damage: OnDamage | None = None
+) -> Iterator[VideoFrame]:
     """Yield all frames of consecutive bundles in order of presentation, without those never shown.
 
+    Args:
+        bundles: consecutive bundles.
+        on_damage: told of each packet that the decoder refuses; None to stop at the first.
+
     Raises:
-        SourceRefused: the decoder reports that the data is damaged.
+        SourceRefused: the decoder refuses a packet, and ``on_damage`` is None.
         ManifestError: a bundle is not whole, or names no decoder.
     """
-    for frame in _decode(bundles):
+    for frame in _decode(bundles, on_damage):
         if not isinstance(frame.opaque, _Hidden):
             yield frame
 
@@ -111,14 +135,14 @@ def first_decoded(bundle: BundleSource) -> VideoFrame | None:
             reader = BundleReader(stream, "bundle 0")
             context = _decoder(reader.header)
             for record in islice(reader, packets):
-                for frame in _feed(context, record):
+                for frame in _feed(context, record, None):
                     return frame
-            for frame in _flush(context):
+            for frame in _flush(context, None):
                 return frame
     return None
 
 
-def _decode(bundles: Sequence[BundleSource]) -> Iterator[VideoFrame]:
+def _decode(bundles: Sequence[BundleSource], on_damage: OnDamage | None) -> Iterator[VideoFrame]:
     context: VideoCodecContext | None = None
     last = len(bundles) - 1
     for position, source in enumerate(bundles):
@@ -129,9 +153,9 @@ def _decode(bundles: Sequence[BundleSource]) -> Iterator[VideoFrame]:
             for record in reader:
                 if record.tail and position != last:
                     continue
-                yield from _feed(context, record)
+                yield from _feed(context, record, on_damage)
     if context is not None:
-        yield from _flush(context)
+        yield from _flush(context, on_damage)
 
 
 def _decoder(header: StreamHeader) -> VideoCodecContext:
@@ -150,10 +174,14 @@ def _decoder(header: StreamHeader) -> VideoCodecContext:
     context.bits_per_coded_sample = header.bits_per_coded_sample
     context.thread_type = "NONE"
     context.copy_opaque = True
+    if detection := _ERROR_DETECTION.get(header.codec):
+        context.options = {"err_detect": detection}
     return context
 
 
-def _feed(context: VideoCodecContext, record: PacketRecord) -> Iterator[VideoFrame]:
+def _feed(
+    context: VideoCodecContext, record: PacketRecord, on_damage: OnDamage | None
+) -> Iterator[VideoFrame]:
     # Not av.Packet(payload): that wraps the bytes without the zero padding decoders read into.
     packet = Packet(len(record.payload))
     packet.update(record.payload)
@@ -168,7 +196,12 @@ def _feed(context: VideoCodecContext, record: PacketRecord) -> Iterator[VideoFra
         packet.set_sidedata(palette)
     try:
         yield from context.decode(packet)
+    except av.error.MemoryError:
+        raise
     except av.error.FFmpegError as error:
+        if on_damage is not None:
+            on_damage(record)
+            return
         raise SourceRefused(
             "damaged",
             f"the packet with time stamp {record.pts} cannot be decoded ({error}); repair or "
@@ -176,8 +209,13 @@ def _feed(context: VideoCodecContext, record: PacketRecord) -> Iterator[VideoFra
         ) from error
 
 
-def _flush(context: VideoCodecContext) -> Iterator[VideoFrame]:
+def _flush(context: VideoCodecContext, on_damage: OnDamage | None) -> Iterator[VideoFrame]:
     try:
         yield from context.decode(None)
     except av.error.EOFError:
         return
+    except av.error.FFmpegError as error:
+        if on_damage is None:
+            raise SourceRefused(
+                "damaged", f"the last frames cannot be decoded ({error}); re-export the file."
+            ) from error

@@ -31,8 +31,9 @@ from framewright.media.carry import Carry, carry_streams, lost_properties
 from framewright.media.containers import ContainerRule, container_for
 from framewright.media.convert import convert_streams
 from framewright.media.source import file_url, open_source
+from framewright.results import StreamOutcome
 from framewright.settings import Settings
-from framewright.types import Manifest, StreamOutcome, Unit
+from framewright.types import Manifest, Unit
 
 __all__ = ["ClipSource", "Muxed", "mux"]
 

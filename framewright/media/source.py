@@ -13,7 +13,7 @@ from av.container import InputContainer
 from framewright.errors import RefusalReason, SourceRefused
 from framewright.settings import Settings
 
-__all__ = ["FORMATS", "file_url", "is_text", "open_source"]
+__all__ = ["FORMATS", "check_file", "file_url", "is_text", "open_source"]
 
 FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2",
@@ -61,7 +61,7 @@ def open_source(path: Path, settings: Settings) -> Iterator[InputContainer]:
         SourceRefused: not there, empty, too large, not a video format, or a format that could
             open other files.
     """
-    _check_file(path, settings)
+    check_file(path, settings)
     try:
         container = av.open(
             file_url(path), options=dict(_OPTIONS), metadata_errors="replace", timeout=60.0
@@ -80,10 +80,17 @@ def open_source(path: Path, settings: Settings) -> Iterator[InputContainer]:
         except SourceRefused as error:
             if repr(path.name) in error.message:
                 raise
-            raise SourceRefused(error.reason, f"{path.name!r}: {error.message}") from error
+            raise SourceRefused(
+                error.reason, f"{path.name!r}: {error.message}", error.frame
+            ) from error
 
 
-def _check_file(path: Path, settings: Settings) -> None:
+def check_file(path: Path, settings: Settings) -> None:
+    """Refuse what need not be opened to be refused.
+
+    Raises:
+        SourceRefused: not there, not a regular file, empty, or larger than is accepted.
+    """
     if not is_text(path):
         raise SourceRefused(
             "unsupported", f"the path {str(path)!r} is not UTF-8, which FFmpeg needs; rename it."

@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import math
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -31,14 +31,13 @@ from framewright.media.probe import probe_container
 from framewright.media.source import open_source
 from framewright.media.times import FrameTimes, frame_times
 from framewright.media.units import frames_per_unit
+from framewright.media.whole import Missing, missing_end
 from framewright.settings import Settings
 from framewright.types import BundleRef, Progress, ProgressCallback, VideoInfo
 
 __all__ = ["SplitVideo", "split_video"]
 
 _MIN_BUNDLE_FRAMES = 24
-_TRUNCATION_TOLERANCE_SECONDS = 0.5
-_PROGRESS_EVERY_FRAMES = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +71,8 @@ def split_video(
     unit_seconds: float,
     settings: Settings,
     progress: ProgressCallback | None = None,
+    *,
+    tolerant: bool = False,
 ) -> SplitVideo:
     """Write the bundles of a video into ``folder``.
 
@@ -81,33 +82,41 @@ def split_video(
         unit_seconds: target length of a unit, which sets the least length of a bundle.
         settings: limits.
         progress: told about frames read.
+        tolerant: pass over damage, and over an end that is missing, which a warning then names.
 
     Raises:
-        SourceRefused: the source is not readable, has no frames, or ends too early.
+        SourceRefused: the source is not readable, has no frames, ends too early, or is beyond a
+            limit.
     """
     with open_source(path, settings) as container:
         video, first_pts = probe_container(container, path, settings)
         bundle_frames = max(_MIN_BUNDLE_FRAMES, frames_per_unit(video.frame_rate, unit_seconds))
     with open_source(path, settings) as container:
         stream = container.streams.video[_video_position(container, video.stream_index)]
+        _check_duration(container.duration, settings)
         timeline = _demux(container, stream, folder, bundle_frames, settings, progress)
-        _check_whole(container, stream, timeline, path)
+
+        def tell(done: int = len(timeline.pts)) -> None:
+            _tell(progress, done, len(timeline.pts))
+
+        missing = _check_whole(container, stream, timeline, tolerant, tell)
         times = frame_times(
             video,
             timeline.pts,
             [cut.path for cut in timeline.bundles],
             first_pts=first_pts,
             reordered=stream.codec_context.has_b_frames,
-            on_frame=lambda done: _tell(progress, done, len(timeline.pts)),
+            tolerant=tolerant,
+            on_frame=tell,
         )
     if times.counted:
         timeline = _one_bundle(path, video, folder, settings)
     bundles = _bundle_refs(timeline, times)
     _tell(progress, len(times.pts), len(times.pts))
     return SplitVideo(
-        video=_described(video, times),
+        video=_described(video, times, missing),
         pts=times.pts,
-        last_duration_ticks=_last_duration(timeline, times, video),
+        last_duration_ticks=_last_duration(timeline, times, video, missing),
         counted=times.counted,
         bundles=bundles,
         paths=[cut.path for cut in timeline.bundles],
@@ -119,17 +128,24 @@ def _tell(progress: ProgressCallback | None, done: int, total: int) -> None:
         progress(Progress("split", done, total))
 
 
-def _described(video: VideoInfo, times: FrameTimes) -> VideoInfo:
+def _described(video: VideoInfo, times: FrameTimes, missing: Missing | None) -> VideoInfo:
     """Add to the probe's words what the times have shown."""
-    if times.numbered:
-        return video.model_copy(update={"time_base": 1 / video.frame_rate})
+    warnings = list(video.warnings)
     if times.repaired:
-        warning = (
+        warnings.append(
             f"{times.repaired} of {len(times.pts)} time stamps are missing, repeated or run "
             "backwards: these were placed between their neighbours."
         )
-        return video.model_copy(update={"warnings": (*video.warnings, warning)})
-    return video
+    if times.left_out:
+        warnings.append(
+            f"the recording begins between keyframes: its first {times.left_out} pictures cannot "
+            "be decoded and are left out."
+        )
+    if missing:
+        held = "the last frame is held until then" if missing.end else "it ends there"
+        warnings.append(f"cut off: the source {missing.words}; {held}.")
+    base = 1 / video.frame_rate if times.numbered else video.time_base
+    return video.model_copy(update={"time_base": base, "warnings": tuple(warnings)})
 
 
 def _one_bundle(path: Path, video: VideoInfo, folder: Path, settings: Settings) -> _Timeline:
@@ -186,18 +202,44 @@ def _demux(
                     palette=bytes(packet.get_sidedata("palette")) if has_palettes else b"",
                 )
             )
-            if len(timeline.pts) > settings.max_frames:
-                raise SourceRefused(
-                    "too_large",
-                    f"more than {settings.max_frames} frames (FRAMEWRIGHT_MAX_FRAMES).",
-                )
-            if progress and timeline.packets % _PROGRESS_EVERY_FRAMES == 0:
-                progress(Progress("split", len(timeline.pts), stream.frames))
+            _check_length(timeline, cutter.bundles, stream, settings)
+            _tell(progress, len(timeline.pts), stream.frames)
         timeline.bundles = cutter.close()
     except BaseException:
         cutter.abort()
         raise
     return timeline
+
+
+def _check_duration(microseconds: int | None, settings: Settings) -> None:
+    """Refuse by what the container declares, before anything is read."""
+    seconds = (microseconds or 0) / av.time_base
+    if seconds > settings.max_duration_seconds:
+        raise SourceRefused(
+            "too_large",
+            f"it lasts {seconds:.0f} s; at most {settings.max_duration_seconds:.0f} s are accepted "
+            "(FRAMEWRIGHT_MAX_DURATION_SECONDS).",
+        )
+
+
+def _check_length(
+    timeline: _Timeline, bundles: int, stream: VideoStream, settings: Settings
+) -> None:
+    """Refuse by what was read so far."""
+    for found, most, what in (
+        (len(timeline.pts), settings.max_frames, "frames"),
+        (bundles, settings.max_bundles, "bundles"),
+    ):
+        if found > most:
+            raise SourceRefused(
+                "too_large",
+                f"it has more than {most} {what} (FRAMEWRIGHT_MAX_{what.upper()}); cut it into "
+                "shorter files.",
+            )
+    first = timeline.pts[0] if timeline.pts else None
+    if first is not None and stream.time_base:
+        span = (timeline.last[0] - first) * stream.time_base
+        _check_duration(math.floor(span * av.time_base), settings)
 
 
 def _packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[Any]]:
@@ -210,49 +252,25 @@ def _packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[
 
 
 def _check_whole(
-    container: InputContainer, stream: VideoStream, timeline: _Timeline, path: Path
-) -> None:
+    container: InputContainer,
+    stream: VideoStream,
+    timeline: _Timeline,
+    tolerant: bool,
+    tell: Callable[[], None],
+) -> Missing | None:
+    """Refuse a file without frames, or one that was cut off unless that is tolerated."""
     if not timeline.pts:
-        raise SourceRefused("no_frames", f"{path.name!r} has no frames; export it again.")
-    declared = stream.frames
-    if container.format.name.startswith("mov,") and timeline.packets < declared:
+        raise SourceRefused("no_frames", "it has no frames; export it again.")
+    known = None not in timeline.pts
+    end_seconds = float(sum(timeline.last) * (stream.time_base or 0)) if known else None
+    missing = missing_end(container, stream, timeline.packets, end_seconds, tell)
+    if missing is not None and not tolerant:
         raise SourceRefused(
             "truncated",
-            f"{path.name!r} declares {declared} frames but holds {timeline.packets}: it was cut "
-            "off while it was copied or recorded; get the whole file.",
+            f"it {missing.words}: it was cut off while it was copied or recorded; get the whole "
+            "file, or score what is there with on-damage hold.",
         )
-    if "matroska" in container.format.name and None not in timeline.pts and container.duration:
-        _check_matroska_end(container, stream, timeline, path)
-
-
-def _check_matroska_end(
-    container: InputContainer, stream: VideoStream, timeline: _Timeline, path: Path
-) -> None:
-    """Matroska declares no number of frames; compare the end of its streams with its duration."""
-    declared_seconds = (container.duration or 0) / av.time_base
-    limit_seconds = declared_seconds - _TRUNCATION_TOLERANCE_SECONDS
-    end_seconds = float(sum(timeline.last) * (stream.time_base or 0))
-    if end_seconds < limit_seconds:
-        end_seconds = max(end_seconds, _end_of_others(container))
-    if end_seconds < limit_seconds:
-        raise SourceRefused(
-            "truncated",
-            f"{path.name!r} declares {declared_seconds:.3f} s but ends after {end_seconds:.3f} s: "
-            "it was cut off; get the whole file.",
-        )
-
-
-def _end_of_others(container: InputContainer) -> float:
-    """End in seconds of the longest sound or subtitle stream, by demuxing them."""
-    others = [stream for stream in container.streams if stream.type in ("audio", "subtitle")]
-    end_seconds = 0.0
-    if others:
-        container.seek(0)
-        for packet in container.demux(others):
-            if packet.pts is not None and packet.time_base is not None:
-                ticks = packet.pts + (packet.duration or 0)
-                end_seconds = max(end_seconds, float(ticks * packet.time_base))
-    return end_seconds
+    return missing
 
 
 def _bundle_refs(timeline: _Timeline, times: FrameTimes) -> list[BundleRef]:
@@ -267,11 +285,19 @@ def _bundle_refs(timeline: _Timeline, times: FrameTimes) -> list[BundleRef]:
     ]
 
 
-def _last_duration(timeline: _Timeline, times: FrameTimes, video: VideoInfo) -> int:
+def _last_duration(
+    timeline: _Timeline, times: FrameTimes, video: VideoInfo, missing: Missing | None
+) -> int:
     """Ticks for which the last frame is shown."""
     if times.numbered:
         return 1
     pts = times.pts
+    if (
+        missing
+        and missing.end
+        and (rest := math.floor(missing.end / video.time_base) - pts[-1]) > 0
+    ):
+        return rest
     declared = timeline.last[1] if timeline.last[0] == pts[-1] else 0
     if declared > 0:
         return declared

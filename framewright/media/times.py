@@ -15,7 +15,8 @@ from pathlib import Path
 from statistics import median_low
 
 from framewright.errors import ManifestError, SourceRefused
-from framewright.media.decode import BundleSource, first_decoded, shown_frames
+from framewright.media.bundle import PacketRecord
+from framewright.media.decode import BundleSource, OnDamage, first_decoded, shown_frames
 from framewright.types import VideoInfo
 
 __all__ = ["FrameTimes", "frame_times", "repair_stamps"]
@@ -25,7 +26,6 @@ _ELEMENTARY = ("h264", "hevc", "mpegvideo")
 _EXACT_CONTAINERS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
 """Containers that state when a picture is shown; others say or imply when it is decoded."""
 _HEAD_FRAMES = 16
-_TOLD_EVERY_FRAMES = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,8 @@ class FrameTimes:
     """The source has no time stamps at all."""
     repaired: int = 0
     """Stamps that were missing, repeated or backward, and were replaced."""
+    left_out: int = 0
+    """Pictures before the first that can be decoded: a recording that begins between keyframes."""
 
 
 def frame_times(
@@ -49,6 +51,7 @@ def frame_times(
     *,
     first_pts: int | None,
     reordered: bool,
+    tolerant: bool,
     on_frame: Callable[[int], None],
 ) -> FrameTimes:
     """Learn all frames' times, and prove that the bundles decode as the source does.
@@ -59,28 +62,38 @@ def frame_times(
         bundles: files of all bundles, in order.
         first_pts: time stamp of the first picture that is shown, as decoded from the source.
         reordered: the codec shows pictures in another order than it stores them.
-        on_frame: told the number of frames decoded, now and then, where all must be.
+        tolerant: damage is dealt with later; where times do not depend on it, it is passed over.
+        on_frame: told the number of frames decoded, each time.
 
     Raises:
         SourceRefused: the bundles do not decode, or damage was met.
     """
     sources = [_opener(path) for path in bundles]
-    _check_decodes(video, sources[0])
+    refused: list[PacketRecord] = []
+    ignore: OnDamage | None = refused.append if tolerant else None
+    if not tolerant:
+        _check_decodes(video, sources[0])
     head, count = [first_pts], 1
     if video.container not in _EXACT_CONTAINERS:
         count = _HEAD_FRAMES
-        head = [frame.pts for frame in islice(shown_frames(sources), count)]
+        head = [frame.pts for frame in islice(shown_frames(sources, ignore), count)]
     shown = sorted(tick for tick in packets if tick is not None)
     usable = len(shown) == len(packets) and _increasing(shown)
     # AVI numbers packets as they are stored, and says nothing of the order they are shown in.
     guessed = video.container == "avi" and video.codec in ("h264", "hevc") and reordered
     if usable and not guessed and head == shown[:count]:
         return FrameTimes(shown)
-    decoded = _decoded_stamps(sources, on_frame)
+    decoded = _decoded_stamps(sources, ignore, on_frame)
+    if usable and not guessed and _increasing(decoded) and set(decoded) <= set(shown):
+        return _without_head(shown, [tick for tick in decoded if tick is not None], tolerant, video)
+    if refused:
+        raise SourceRefused(
+            "damaged",
+            f"{len(refused)} packets cannot be decoded, and without time stamps of their own the "
+            "frames cannot be held; re-export the file.",
+        )
     if usable and len(decoded) == len(shown):
         return FrameTimes(shown, counted=decoded != shown)
-    if usable and _increasing(decoded) and set(decoded) <= set(shown):
-        return FrameTimes([tick for tick in decoded if tick is not None])
     if usable and guessed:
         return FrameTimes(list(range(shown[0], shown[0] + len(decoded))), counted=True)
     if all(tick is None for tick in decoded) or video.container in _ELEMENTARY:
@@ -89,19 +102,34 @@ def frame_times(
     return FrameTimes(pts, counted=True, repaired=repaired)
 
 
+def _without_head(
+    shown: list[int], decoded: list[int], tolerant: bool, video: VideoInfo
+) -> FrameTimes:
+    """Leave out the pictures before the first that is decoded, and no others."""
+    left_out = bisect_left(shown, decoded[0])
+    lost = sorted(set(shown[left_out:]) - set(decoded))
+    if lost and not tolerant:
+        seconds = float(lost[0] * video.time_base)
+        raise SourceRefused(
+            "damaged",
+            f"{len(lost)} frames cannot be decoded, the first at {seconds:.3f} s; re-export the "
+            "file.",
+        )
+    return FrameTimes(shown[left_out:], left_out=left_out)
+
+
 def _opener(path: Path) -> BundleSource:
     return lambda: path.open("rb")
 
 
 def _decoded_stamps(
-    sources: Sequence[BundleSource], on_frame: Callable[[int], None]
+    sources: Sequence[BundleSource], ignore: OnDamage | None, on_frame: Callable[[int], None]
 ) -> list[int | None]:
     """Decode everything, for the time stamps alone: the slow way."""
     stamps: list[int | None] = []
-    for frame in shown_frames(sources):
+    for frame in shown_frames(sources, ignore):
         stamps.append(frame.pts)
-        if len(stamps) % _TOLD_EVERY_FRAMES == 0:
-            on_frame(len(stamps))
+        on_frame(len(stamps))
     if not stamps:
         raise SourceRefused("no_frames", "no frame could be decoded; export the file again.")
     return stamps

@@ -170,7 +170,16 @@ def test_frames_left_out_of_avi_leave_a_gap(tmp_path: Path) -> None:
     assert sorted(b - a for a, b in pairwise(parts.pts)) == [1] * 73 + [6]
 
 
-@pytest.mark.parametrize("kind", ["cfr25", "open_gop", "film_mkv", "hevc_ts", "mid_gop_ts"])
+def test_what_lies_before_the_first_keyframe_is_left_out_and_said(
+    clip_folder: Path, tmp_path: Path
+) -> None:
+    clip = make("mid_gop_ts", clip_folder)
+    parts = split(clip.path, tmp_path)
+    assert parts.pts == clip.pts
+    assert [w for w in parts.video.warnings if "first 20 pictures" in w and "left out" in w]
+
+
+@pytest.mark.parametrize("kind", ["cfr25", "open_gop", "film_mkv", "hevc_ts"])
 def test_ordinary_sources_are_cut_by_their_stamps(
     kind: str, clip_folder: Path, tmp_path: Path
 ) -> None:

@@ -1,0 +1,178 @@
+"""Decode every frame once before anything is scored, as a worker will, to find damage now.
+
+A frame counts as damaged where the decoder does not give it, marks it as corrupt, or refuses its
+packet; so do, in decoding order, all frames up to the next keyframe, which build upon it, and the
+leading pictures behind that keyframe. Damage that decodes to some picture without the decoder
+noticing (arithmetic coding without a checksum, as in most HEVC and VP9) looks like content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from framewright.errors import SourceRefused
+from framewright.media.bundle import BundleReader, PacketRecord
+from framewright.media.decode import (
+    BundleSource,
+    MissingFrames,
+    decode_frames,
+    shown_frames,
+)
+from framewright.types import FrameRange, Record
+
+__all__ = ["BundleCheck", "check_bundle"]
+
+MAX_PREROLL = 4
+"""Bundles before a bundle that its frames may need; intra refresh, which needs most, needs one."""
+
+
+class BundleCheck(Record):
+    """What decoding a bundle has shown."""
+
+    preroll: int = 0
+    """Earlier bundles with which decoding must begin."""
+    damaged: tuple[FrameRange, ...] = ()
+    """Frames, counted from the first of the video, that are not as they were encoded."""
+
+
+def check_bundle(
+    paths: Sequence[Path],
+    wanted: Sequence[int],
+    *,
+    start_frame: int,
+    counted: bool,
+    size: tuple[int, int],
+    tolerant: bool,
+    on_frame: Callable[[], None],
+) -> BundleCheck:
+    """Decode all frames that a bundle owns.
+
+    Args:
+        paths: the bundle's file, last, and at most ``MAX_PREROLL`` of those before it.
+        wanted: time stamps of its frames in order, or their numbers where they are counted.
+        start_frame: number of its first frame.
+        counted: frames are found by counting.
+        size: width and height in pixels that every frame must have.
+        tolerant: return what is damaged, instead of refusing it.
+        on_frame: called for each frame decoded.
+
+    Raises:
+        SourceRefused: damage that is not tolerated, or a picture of another size, with the
+            frame's number beside the message.
+    """
+    sources = [_opener(path) for path in paths]
+    damage: SourceRefused | None = None
+    for preroll in range(len(sources)):
+        seen = 0
+        try:
+            frames = decode_frames(sources[len(sources) - 1 - preroll :], wanted, counted=counted)
+            for frame in frames:
+                _check_size((frame.width, frame.height), size, start_frame + seen)
+                seen += 1
+                on_frame()
+            return BundleCheck(preroll=preroll)
+        except MissingFrames:
+            damage = _refusal(start_frame + seen)
+        except SourceRefused as error:
+            if error.reason != "damaged":
+                raise
+            damage = _refusal(start_frame + seen, "the decoder reports an error in it")
+            break
+    if damage is None:
+        raise AssertionError
+    if not tolerant:
+        raise damage
+    nearest = sources[-2:]
+    places = _damaged(nearest, wanted, counted, on_frame)
+    return BundleCheck(
+        preroll=len(nearest) - 1,
+        damaged=tuple(ranges(start_frame + place for place in sorted(places))),
+    )
+
+
+def ranges(numbers: Iterable[int]) -> list[FrameRange]:
+    """Return increasing numbers as half-open ranges."""
+    runs = groupby(enumerate(numbers), key=lambda pair: pair[1] - pair[0])
+    spans = ([number for _, number in run] for _, run in runs)
+    return [(span[0], span[-1] + 1) for span in spans]
+
+
+def _opener(path: Path) -> BundleSource:
+    return lambda: path.open("rb")
+
+
+def _refusal(frame: int, why: str = "it cannot be decoded") -> SourceRefused:
+    return SourceRefused("damaged", f"is damaged: {why}", frame)
+
+
+def _check_size(found: tuple[int, int], size: tuple[int, int], frame: int) -> None:
+    if found != size:
+        raise SourceRefused(
+            "unsupported",
+            f"has another size than those before, {found[0]}x{found[1]} instead of "
+            f"{size[0]}x{size[1]}",
+            frame,
+        )
+
+
+def _damaged(
+    sources: Sequence[BundleSource],
+    wanted: Sequence[int],
+    counted: bool,
+    on_frame: Callable[[], None],
+) -> set[int]:
+    """Places in ``wanted`` of the frames that are damaged, or build upon damage."""
+    refused: set[int] = set()
+    good: set[int] = set()
+    keys: set[int] = set()
+
+    def refuse(packet: PacketRecord) -> None:
+        if packet.pts is not None:
+            refused.add(packet.pts)
+
+    frames = shown_frames(sources[-1:] if counted else sources, refuse)
+    for number, frame in enumerate(frames):
+        on_frame()
+        tick = number if counted else frame.pts
+        if tick is not None and not frame.is_corrupt:
+            good.add(tick)
+            if frame.key_frame:
+                keys.add(tick)
+    places = {tick: place for place, tick in enumerate(wanted)}
+    bad = {tick for tick in places if tick not in good or (tick in refused and not counted)}
+    spoilt = (
+        _spoilt_shown(wanted, bad, keys) if counted else _spoilt_stored(sources[-1], bad | refused)
+    )
+    return {places[tick] for tick in spoilt if tick in places}
+
+
+def _spoilt_shown(wanted: Sequence[int], bad: set[int], keys: set[int]) -> set[int]:
+    """Add to bad frames those shown after them, up to the next keyframe."""
+    spoilt, broken = set(), False
+    for tick in wanted:
+        broken = tick in bad or (broken and tick not in keys)
+        if broken:
+            spoilt.add(tick)
+    return spoilt
+
+
+def _spoilt_stored(source: BundleSource, bad: set[int]) -> set[int]:
+    """Add to bad frames those stored after them, up to the next keyframe and what leads to it."""
+    spoilt = set(bad)
+    broken = False
+    leading_before: int | None = None
+    with source() as stream:
+        for packet in BundleReader(stream, "bundle"):
+            if packet.pts is None or packet.discard:
+                continue
+            if packet.key and packet.pts not in bad:
+                leading_before = packet.pts if broken else None
+                broken = False
+            elif packet.pts in bad:
+                broken = True
+            leads = leading_before is not None and packet.pts < leading_before
+            if broken or leads:
+                spoilt.add(packet.pts)
+    return spoilt

@@ -1,0 +1,83 @@
+"""Take from the current process what reading media does not need, as far as the platform can."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import sysconfig
+from pathlib import Path
+
+import framewright
+from framewright.sandbox import landlock, seccomp
+from framewright.types import Record
+
+__all__ = ["Confinement", "confine", "enforceable"]
+
+_OPEN_FILES = 256
+_CODE = ("stdlib", "platstdlib", "purelib", "platlib")
+_SYSTEM = ("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/dev/urandom")
+_DEVICES = ("/dev/null", "/sys/devices/system/cpu")
+
+
+class Confinement(Record):
+    """What a sandboxed process may use."""
+
+    readable: tuple[str, ...] = ()
+    """Files and folders beside Python's and framewright's own."""
+    writable: tuple[str, ...] = ()
+    """Folders."""
+    memory_bytes: int
+    """Of address space, all threads and children counted apart."""
+    cpu_seconds: int
+    file_bytes: int
+    """Largest file that may be written."""
+
+
+def confine(to: Confinement) -> tuple[str, ...]:
+    """Confine this process for good; all modules it needs are best imported before.
+
+    Returns:
+        What is in force, in words; what this platform does not have is left out.
+
+    Raises:
+        OSError: the platform has it but refuses.
+    """
+    for kind, limit in (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, _OPEN_FILES),
+        (resource.RLIMIT_FSIZE, to.file_bytes),
+        (resource.RLIMIT_CPU, to.cpu_seconds),
+        (resource.RLIMIT_AS, to.memory_bytes),
+    ):
+        _limit(kind, limit)
+    seccomp.forgo_privileges()
+    readable = [*_code_folders(), *map(Path, to.readable)]
+    if landlock.restrict_files(readable, map(Path, to.writable)):
+        os.environ["TMPDIR"] = to.writable[0] if to.writable else os.devnull
+    seccomp.deny_calls()
+    return enforceable()
+
+
+def enforceable() -> tuple[str, ...]:
+    """Say in words what a sandbox on this machine is kept from."""
+    words = ["limits of CPU time and file size"]
+    if platform.system() == "Linux":
+        words.append("limit of memory")
+    if abi := landlock.abi_version():
+        words.append(f"files (Landlock {abi})")
+    if seccomp.is_available():
+        words.append("network (seccomp)")
+    return tuple(words)
+
+
+def _limit(kind: int, wanted: int) -> None:
+    _, hard = resource.getrlimit(kind)
+    limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(kind, (limit, hard if kind == resource.RLIMIT_CPU else limit))
+
+
+def _code_folders() -> list[Path]:
+    """Where code may still be loaded from, and what the C library reads by itself."""
+    names = {sysconfig.get_path(name) for name in _CODE} | {*_SYSTEM, *_DEVICES}
+    return [Path(framewright.__file__).parent, *map(Path, sorted(names))]

@@ -1,0 +1,309 @@
+"""Start a sandboxed process, give it orders, and make of its death an error in words."""
+
+from __future__ import annotations
+
+import logging
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+import framewright
+from framewright.errors import EngineBug, SourceRefused
+from framewright.sandbox.confine import Confinement
+from framewright.sandbox.messages import Message, Order, Start, dumped, error_from, place_of
+from framewright.settings import Settings
+from framewright.types import Progress, ProgressCallback
+
+__all__ = ["Sandbox"]
+
+logger = logging.getLogger(__name__)
+
+Q = TypeVar("Q", bound=BaseModel)
+A = TypeVar("A", bound=BaseModel)
+
+_START_SECONDS = 120.0
+"""For importing modules on a machine that is busy with other things."""
+_POLL_SECONDS = 1.0
+_READ_BYTES = 1 << 16
+_MAX_MESSAGE_BYTES = 1 << 29
+_FILE_BYTES_PER_SOURCE_BYTE, _FILE_BYTES_AT_LEAST = 2, 1 << 28
+_KEPT_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PYTHONPATH", "TZ")
+_KEPT_PREFIXES = ("OPENBLAS_", "COVERAGE_")
+_SAID_BYTES = 2000
+
+
+class Sandbox:
+    """A process without network, without secrets, and with hardly any files.
+
+    Use it as a context manager, from one thread. It is started with the first order; a crash, a
+    hang or a breach of a limit in it is an error of the order, and ends it.
+    """
+
+    def __init__(
+        self, source: Path, settings: Settings, *, scratch: Path, modules: Iterable[str]
+    ) -> None:
+        """Describe the sandbox.
+
+        Args:
+            source: the file that it is about; named in errors, and readable in the sandbox.
+            settings: limits.
+            scratch: the only folder in which it may write.
+            modules: what to import before it is confined.
+        """
+        self._source = source
+        self._settings = settings
+        self._scratch = scratch
+        self._modules = tuple(modules)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._answers: IO[bytes] | None = None
+        self._said: IO[bytes] | None = None
+        self._buffer = bytearray()
+        self._began = 0.0
+
+    def __enter__(self) -> Sandbox:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def kill(self) -> None:
+        """End what the process is doing, from another thread than that which waits for it."""
+        if (process := self._process) is not None:
+            process.kill()
+
+    def close(self) -> None:
+        """End the process, if there is one, whatever it is doing."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+        for stream in (self._answers, self._said):
+            if stream is not None:
+                stream.close()
+        self._process = self._answers = self._said = None
+        self._buffer.clear()
+
+    def __call__(
+        self,
+        function: Callable[[Q, ProgressCallback], A],
+        request: Q,
+        answer: type[A],
+        progress: ProgressCallback | None = None,
+    ) -> A:
+        """Call a function at the top of a module in the sandbox.
+
+        Args:
+            function: takes the request, and a callback to which it must report often: an order of
+                which nothing is heard for ``max_frame_seconds`` counts as stuck.
+            request: its argument, which goes there as JSON.
+            answer: class of its result, which comes back as JSON and is validated.
+            progress: told what the function reports.
+
+        Raises:
+            FramewrightError: what the function raised.
+            SourceRefused: reading the source crashed, hung, or needed more than the limits allow.
+            EngineBug: the function raised what it should not.
+        """
+        if self._process is None:
+            self._start()
+        order = Order(
+            function=place_of(function), request=place_of(type(request)), content=dumped(request)
+        )
+        self._send(order)
+        while True:
+            message = self._next(self._settings.max_frame_seconds)
+            if message.kind == "progress" and progress:
+                stage, done, total = message.content
+                progress(Progress(stage, int(done), int(total)))
+            elif message.kind == "log":
+                _repeat(message.content)
+            elif message.kind == "answer":
+                return self._validated(answer, message.content)
+            elif message.kind == "error":
+                raise error_from(message.content)
+            elif message.kind == "failure":
+                raise self._failure(*message.content)
+
+    def _validated(self, answer: type[A], content: Any) -> A:
+        try:
+            return answer.model_validate(content)
+        except ValidationError as error:
+            raise EngineBug(
+                f"a sandboxed process answered what is no {answer.__name__}."
+            ) from error
+
+    def _start(self) -> None:
+        settings = self._settings
+        back, there = os.pipe()
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `close`
+        self._answers = os.fdopen(back, "rb", buffering=0)
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - a list, never a shell
+                [sys.executable, "-P", "-m", "framewright.sandbox.child", str(there)],
+                stdin=subprocess.PIPE,
+                stdout=self._said,
+                stderr=self._said,
+                pass_fds=(there,),
+                cwd=self._scratch,
+                env=_environment(self._scratch),
+            )
+        finally:
+            os.close(there)
+        self._began = time.monotonic()
+        source_bytes = self._source.stat().st_size if self._source.is_file() else 0
+        self._send(
+            Start(
+                modules=self._modules,
+                confinement=Confinement(
+                    readable=(str(self._source.absolute()),),
+                    writable=(str(self._scratch.absolute()),),
+                    memory_bytes=settings.sandbox_memory_bytes,
+                    cpu_seconds=settings.sandbox_cpu_seconds,
+                    file_bytes=_FILE_BYTES_AT_LEAST + _FILE_BYTES_PER_SOURCE_BYTE * source_bytes,
+                ),
+            )
+        )
+        ready = self._next(_START_SECONDS)
+        logger.debug("sandbox %d is kept from: %s", self._process.pid, ready.content)
+
+    def _send(self, record: BaseModel) -> None:
+        process = self._running()
+        if process.stdin is None:
+            raise AssertionError
+        try:
+            process.stdin.write(record.model_dump_json().encode() + b"\n")
+            process.stdin.flush()
+        except BrokenPipeError:
+            raise self._death(process.wait()) from None
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise AssertionError
+        return self._process
+
+    def _next(self, patience_seconds: float) -> Message:
+        """Wait for the next message."""
+        heard = time.monotonic()
+        with selectors.DefaultSelector() as selector:
+            if self._answers is None:
+                raise AssertionError
+            selector.register(self._answers, selectors.EVENT_READ)
+            while b"\n" not in self._buffer:
+                if selector.select(_POLL_SECONDS):
+                    self._receive()
+                self._check_time(heard, patience_seconds)
+        line, _, rest = self._buffer.partition(b"\n")
+        self._buffer = bytearray(rest)
+        try:
+            return Message.model_validate_json(bytes(line))
+        except ValidationError as error:
+            raise EngineBug("a sandboxed process sent what is no message.") from error
+
+    def _receive(self) -> None:
+        piece = self._answers.read(_READ_BYTES) if self._answers else b""
+        if not piece:
+            raise self._death(self._running().wait())
+        self._buffer += piece
+        if len(self._buffer) > _MAX_MESSAGE_BYTES:
+            raise EngineBug(
+                f"a sandboxed process sent a message of over {_MAX_MESSAGE_BYTES} bytes."
+            )
+
+    def _check_time(self, heard: float, patience_seconds: float) -> None:
+        now, settings = time.monotonic(), self._settings
+        if now - heard > patience_seconds:
+            self.close()
+            raise SourceRefused(
+                "too_slow",
+                f"reading {self._source.name!r} came to a standstill: nothing for "
+                f"{patience_seconds:.0f} s; at most that long is waited for a frame "
+                "(FRAMEWRIGHT_MAX_FRAME_SECONDS). Re-export the file.",
+            )
+        if now - self._began > settings.sandbox_wall_seconds:
+            self.close()
+            raise SourceRefused(
+                "too_slow",
+                f"reading {self._source.name!r} took longer than {settings.sandbox_wall_seconds} s "
+                "(FRAMEWRIGHT_SANDBOX_WALL_SECONDS). Cut it into shorter files.",
+            )
+
+    def _failure(self, kind: str, text: str, trace: str) -> Exception:
+        """Say what an exception in the sandbox means that nobody raised on purpose."""
+        if kind == "MemoryError":
+            return self._out_of_memory()
+        logger.debug("in a sandboxed process:\n%s", trace)
+        return EngineBug(f"reading {self._source.name!r} failed: {kind}: {text}.")
+
+    def _out_of_memory(self) -> SourceRefused:
+        return SourceRefused(
+            "too_large",
+            f"reading {self._source.name!r} needs more than {self._settings.sandbox_memory_bytes} "
+            "bytes of memory (FRAMEWRIGHT_SANDBOX_MEMORY_BYTES).",
+        )
+
+    def _death(self, code: int) -> Exception:
+        """Say what the end of the process means."""
+        said = self._last_words()
+        self.close()
+        name = self._source.name
+        if code == -signal.SIGXCPU:
+            return SourceRefused(
+                "too_slow",
+                f"reading {name!r} used up {self._settings.sandbox_cpu_seconds} s of CPU time "
+                "(FRAMEWRIGHT_SANDBOX_CPU_SECONDS).",
+            )
+        if code == -signal.SIGXFSZ:
+            return SourceRefused(
+                "unsafe", f"{name!r} would have made files much larger than itself; re-export it."
+            )
+        if code < 0:
+            crash = signal.Signals(-code).name
+            return SourceRefused(
+                "crash",
+                f"{name!r} crashed the decoder ({crash}) in its sandbox; nothing else was harmed. "
+                f"Re-export the file, and please report it.{said}",
+            )
+        return EngineBug(f"a sandboxed process ended by itself, with status {code}.{said}")
+
+    def _last_words(self) -> str:
+        if self._said is None:
+            return ""
+        self._said.seek(0, os.SEEK_END)
+        self._said.seek(max(0, self._said.tell() - _SAID_BYTES))
+        words = " | ".join(self._said.read().decode(errors="replace").strip().splitlines()[-5:])
+        return f" It said: {words}" if words else ""
+
+
+def _environment(scratch: Path) -> dict[str, str]:
+    """Only what a process needs to start: environments hold passwords and keys."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in _KEPT_ENVIRONMENT or name.startswith(_KEPT_PREFIXES)
+    }
+    root = str(Path(framewright.__file__).parent.parent)
+    paths = [root, *filter(None, kept.get("PYTHONPATH", "").split(os.pathsep))]
+    folders = {"HOME": str(scratch), "TMPDIR": str(scratch)}
+    threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    return {**kept, **folders, **threads, "PYTHONPATH": os.pathsep.join(paths)}
+
+
+def _repeat(content: Any) -> None:
+    """Log what the sandbox logged."""
+    level, name, text = content
+    if str(name).startswith("framewright"):
+        logging.getLogger(str(name)).log(int(level), "%s", text)
