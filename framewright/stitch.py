@@ -13,6 +13,7 @@ from pathlib import Path
 from framewright.errors import InputError, OutputRefused, TransientError
 from framewright.files import PARTIAL_PREFIX, file_sha256, publish
 from framewright.media.containers import container_for
+from framewright.media.description import lost_description
 from framewright.media.mux import Muxed, mux
 from framewright.media.verify import verify_output
 from framewright.results import StreamOutcome
@@ -91,7 +92,10 @@ def stitch(
             settings,
             report,
         )
-        rounding = _verify(partial, manifest, muxed, output.suffix)
+        notes = _verify(partial, manifest, muxed, output.suffix)
+        notes += lost_description(
+            source, partial, muxed.targets, muxed.shift, output.suffix.lower(), settings
+        )
         digest, size_bytes = file_sha256(partial), partial.stat().st_size
     seconds = time.perf_counter() - started
     logger.info("%s: %d frames, verified, in %.1f s", output.name, manifest.frames, seconds)
@@ -104,7 +108,7 @@ def stitch(
         height=muxed.height,
         frames=manifest.frames,
         duration_seconds=float(last * video.time_base),
-        streams=tuple(muxed.outcomes + rounding),
+        streams=tuple(muxed.outcomes + notes),
         warnings=video.warnings,
         seconds=seconds,
     )
@@ -182,7 +186,14 @@ class _Clips:
 
 def _verify(path: Path, manifest: Manifest, muxed: Muxed, suffix: str) -> list[StreamOutcome]:
     tick = container_for(suffix).tick
-    error = verify_output(path, muxed.pts, manifest.video.time_base, muxed.audio_sha256, tick)
+    error = verify_output(
+        path,
+        muxed.pts,
+        manifest.video.time_base,
+        muxed.audio_sha256,
+        tick,
+        muxed.subtitle_sha256,
+    )
     if not error:
         return []
     return [

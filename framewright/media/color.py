@@ -149,7 +149,11 @@ def encodable_format(source: str, width: int, height: int, codec: str) -> str:
         chroma = format_.components[1]
         across = round(width / chroma.width)
         down = round(height / chroma.height)
-        sampling = {(2, 2): "420", (2, 1): "422", (1, 1): "444"}.get((across, down), "420")
+        sampling = "420"
+        if down == 1:  # 4:1:1 keeps all of its chroma in 4:2:2
+            sampling = "444" if across == 1 else "422"
+        elif across == 1:
+            sampling = "444"  # so does 4:4:0
     elif planar_yuv:
         sampling = "420"
     if codec == "libx264" and (

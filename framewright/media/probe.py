@@ -26,7 +26,9 @@ from framewright.types import ColorSpec, HdrMetadata, OtherStream, VideoInfo
 __all__ = ["probe", "select_video_stream"]
 
 _FALLBACK_RATE = Fraction(25)
+_MOST_LIKELY_RATE = 1000
 _BT709, _BT601, _BT2020, _RGB = 1, (5, 6), (9, 10), 0
+_NO_MATRIX = (2, 3)
 _MATRIX_709_FROM_HEIGHT = 720
 _MATRIX_709_FROM_WIDTH = 1280
 _PQ, _HLG = 16, 18
@@ -68,7 +70,7 @@ def probe_container(
         height=frame.height,
         pixel_format=frame.format.name,
         time_base=stream.time_base or Fraction(1, 90000),
-        frame_rate=stream.average_rate or stream.guessed_rate or _FALLBACK_RATE,
+        frame_rate=_frame_rate(stream),
         sample_aspect_ratio=stream.sample_aspect_ratio or Fraction(0),
         rotation=rotation,
         mirrored=mirrored,
@@ -90,6 +92,14 @@ def probe_container(
         warnings=tuple(color_warnings + _frame_warnings(frame)),
     )
     return video, frame.pts
+
+
+def _frame_rate(stream: VideoStream) -> Fraction:
+    """Frames per second: the average, or FFmpeg's guess where that is absurd, as in raw DV."""
+    average, guessed = stream.average_rate, stream.guessed_rate
+    if average and guessed and guessed < average and average > _MOST_LIKELY_RATE:
+        return guessed
+    return average or guessed or _FALLBACK_RATE
 
 
 def _is_chapter_track(container: InputContainer, stream: Stream) -> bool:
@@ -197,6 +207,11 @@ def _color(frame: VideoFrame) -> tuple[ColorSpec, list[str]]:
     else:
         high = frame.height >= _MATRIX_709_FROM_HEIGHT or frame.width >= _MATRIX_709_FROM_WIDTH
         used = "ITU709" if high else "ITU601"
+    if used != "RGB" and matrix not in (_BT709, *_BT601, *_BT2020, *_NO_MATRIX):
+        warnings.append(
+            f"colour matrix {matrix} (of ITU-T H.273) is read as {used}: the model sees somewhat "
+            "other colours, the output has the source's."
+        )
     if int(frame.color_trc) in (_PQ, _HLG):
         warnings.append(
             "HDR transfer (PQ or HLG): the model sees the encoded values as they are, which "

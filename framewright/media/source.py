@@ -31,6 +31,7 @@ FORMATS = (
     "hevc",
     "mpegvideo",
     "nut",
+    "dv",
 )
 """Demuxers that may read a source. None of them opens a second file or a network address."""
 
@@ -39,7 +40,8 @@ _OPTIONS = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"}
 _STILL_IMAGES = (b"\xff\xd8\xff", b"\x89PNG", b"BM", b"II*\0", b"MM\0*", b"\0\0\0\x0cJXL")
 _PLAYLISTS = (b"ffconcat", b"#EXTM3U", b"<?xml", b"<MPD", b"v=0", b"[playlist]", b"<smil")
 _READABLE = (
-    "MP4, MOV, Matroska, WebM, AVI, MPEG-TS/PS, FLV, ASF, Ogg, MXF, GIF, IVF, raw H.264/HEVC"
+    "MP4, MOV, Matroska, WebM, AVI, MPEG-TS/PS, FLV, ASF, Ogg, MXF, GIF, IVF, NUT, DV, "
+    "raw H.264/HEVC"
 )
 
 

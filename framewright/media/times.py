@@ -74,7 +74,8 @@ def frame_times(
     if not tolerant:
         _check_decodes(video, sources[0])
     head, count = [first_pts], 1
-    if video.container not in _EXACT_CONTAINERS:
+    # A field may be a packet of its own, with a stamp of its own, but only two make a frame.
+    if video.container not in _EXACT_CONTAINERS or video.field_order != "progressive":
         count = _HEAD_FRAMES
         head = [frame.pts for frame in islice(shown_frames(sources, ignore), count)]
     shown = sorted(tick for tick in packets if tick is not None)
@@ -84,6 +85,8 @@ def frame_times(
     if usable and not guessed and head == shown[:count]:
         return FrameTimes(shown)
     decoded = _decoded_stamps(sources, ignore, on_frame)
+    if usable and shown[::2] == decoded and video.field_order != "progressive":
+        return FrameTimes(shown[::2])
     if usable and not guessed and _increasing(decoded) and set(decoded) <= set(shown):
         return _without_head(shown, [tick for tick in decoded if tick is not None], tolerant, video)
     if refused:
@@ -95,6 +98,9 @@ def frame_times(
     if usable and len(decoded) == len(shown):
         return FrameTimes(shown, counted=decoded != shown)
     if usable and guessed:
+        return FrameTimes(list(range(shown[0], shown[0] + len(decoded))), counted=True)
+    if usable and video.container == "avi" and reordered and not _increasing(decoded):
+        # Packed B-frames: two pictures in a packet, and none in a later one.
         return FrameTimes(list(range(shown[0], shown[0] + len(decoded))), counted=True)
     if all(tick is None for tick in decoded) or video.container in _ELEMENTARY:
         return FrameTimes(list(range(len(decoded))), counted=True, numbered=True)

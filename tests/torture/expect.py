@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import av.error
 import numpy as np
 import numpy.typing as npt
 
@@ -59,6 +60,12 @@ VOLATILE_TAGS = frozenset(
 
 DEFAULT = 1
 """The disposition of the stream that a player shows if nobody chooses another."""
+HEARD = 0.02
+"""Of full scale: the level from which on a sound counts as begun."""
+
+MOST_CHANNELS = 6
+"""PyAV 18.1 crashes when it copies planar sound of eight channels to an array."""
+
 ATTACHED_PIC = 0x400
 """The disposition of cover art: a video stream that is not the video."""
 
@@ -118,6 +125,28 @@ class _Track:
         self.sha = hashlib.sha256()
         self.times: list[Fraction | None] = []
         self.lines: list[Subtitle] = []
+        self.onset: float | None = None
+
+    def decode(self, packet: Any) -> None:
+        """Hash the pictures of a further video; find where a sound begins."""
+        if self.stream.type == "audio" and self.stream.codec_context.channels > MOST_CHANNELS:
+            return
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError:
+            return
+        for frame in frames:
+            if self.stream.type == "video":
+                self.sha.update(_digest(frame).encode())
+            elif self.onset is None:
+                samples = np.asarray(frame.to_ndarray(), np.float64)
+                scale = 1.0 if "flt" in frame.format.name or "dbl" in frame.format.name else 0.0
+                level = np.abs(samples).max(0) / (scale or np.iinfo(frame.to_ndarray().dtype).max)
+                channels = 1 if frame.format.is_planar else frame.layout.nb_channels
+                heard = np.flatnonzero(level > HEARD)
+                if heard.size and frame.pts is not None:
+                    late = int(heard[0]) // channels / frame.sample_rate
+                    self.onset = float(frame.pts * frame.time_base) + late
 
     def add(self, packet: Any) -> None:
         base = packet.time_base
@@ -132,10 +161,11 @@ class _Track:
             return
         if self.codec in ("aac", "aac_latm"):
             payload = _strip_adts(payload)
-        self.sha.update(payload)
+        if self.stream.type != "video":
+            self.sha.update(payload)
         self.times.append(time)
 
-    def audio(self) -> AudioTrack:
+    def audio(self, zero: float) -> AudioTrack:
         stream = self.stream
         return AudioTrack(
             index=stream.index,
@@ -149,6 +179,7 @@ class _Track:
             packets=len(self.times),
             first=self.times[0] if self.times else None,
             times=tuple(self.times),
+            onset=self.onset if self.onset is None else self.onset - zero,
         )
 
     def subtitle(self) -> SubtitleTrack:
@@ -268,13 +299,17 @@ def observe(path: str | Path, *, long: bool = False) -> Observed:
                 for frame in packet.decode():
                     first = first or frame
                     frames.append(_frame(frame, base, long))
-            elif stream.index in tracks and packet.size:
-                tracks[stream.index].add(packet)
+            elif stream.index in tracks:
+                if stream.type in ("audio", "video"):
+                    tracks[stream.index].decode(packet)
+                if packet.size:
+                    tracks[stream.index].add(packet)
             elif stream.type == "video" and packet.size:
                 name = stream.codec_context.name
                 covers.append((name, hashlib.sha256(bytes(packet)).hexdigest()))
         if first is None:
             raise ValueError(f"no frame comes out of {str(path)!r}")
+        zero = float(frames[0].time or 0)
         return Observed(
             container=container.format.name,
             video_index=video.index,
@@ -300,7 +335,7 @@ def observe(path: str | Path, *, long: bool = False) -> Observed:
             interlaced=first.interlaced_frame,
             mastering=_side_data(first, "MASTERING_DISPLAY_METADATA"),
             light_level=_side_data(first, "CONTENT_LIGHT_LEVEL"),
-            audio=tuple(t.audio() for t in tracks.values() if t.stream.type == "audio"),
+            audio=tuple(t.audio(zero) for t in tracks.values() if t.stream.type == "audio"),
             subtitles=tuple(t.subtitle() for t in tracks.values() if t.stream.type == "subtitle"),
             others=tuple(t.other() for t in tracks.values() if t.stream.type in ("video", "data")),
             rgb=_rgb(first),

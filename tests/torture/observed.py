@@ -78,6 +78,8 @@ class AudioTrack:
     first: Fraction | None
     """Time of the first packet in seconds; before 0 where the codec is primed."""
     times: tuple[Fraction | None, ...]
+    onset: float | None
+    """Seconds after the first picture at which something is heard; None where nothing is."""
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
+from queue import SimpleQueue
 
 from framewright.errors import FramewrightError, SourceRefused
 from framewright.settings import get_settings
@@ -128,7 +130,7 @@ def bad_row(kind: str, folder: Path) -> Row:
 
 def _row(job: tuple[str, str, Path]) -> Row:
     kind, sort, folder = job
-    return good_row(kind, folder) if sort == "good" else bad_row(kind, folder)
+    return good_row(kind, folder) if sort == "exact" else bad_row(kind, folder)
 
 
 def _prepare(scratch: str) -> None:
@@ -160,13 +162,47 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())[:600]
 
 
-def _rows(jobs: list[tuple[str, str, Path]], workers: int, scratch: str) -> Iterator[Row]:
-    if not jobs:
-        return
-    with ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=_prepare, initargs=(scratch,)
-    ) as pool:
-        yield from pool.map(_row, jobs)
+class _Worker:
+    """One process, replaced when a codec takes it down."""
+
+    def __init__(self, scratch: str) -> None:
+        self._scratch = scratch
+        self._pool = self._new()
+
+    def _new(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(
+            1, mp_context=get_context("spawn"), initializer=_prepare, initargs=(self._scratch,)
+        )
+
+    def __call__(self, job: tuple[str, str, Path]) -> Row:
+        try:
+            return self._pool.submit(_row, job).result()
+        except BrokenProcessPool:
+            self._pool.shutdown()
+            self._pool = self._new()
+            return Row(job[0], job[1], "CRASHED", silent=["the process died"])
+
+    def close(self) -> None:
+        self._pool.shutdown()
+
+
+def _rows(jobs: list[tuple[str, str, Path]], count: int, scratch: str) -> Iterator[Row]:
+    idle: SimpleQueue[_Worker] = SimpleQueue()
+    workers = [_Worker(scratch) for _ in range(count)]
+    for worker in workers:
+        idle.put(worker)
+
+    def run(job: tuple[str, str, Path]) -> Row:
+        worker = idle.get()
+        try:
+            return worker(job)
+        finally:
+            idle.put(worker)
+
+    with ThreadPoolExecutor(count) as threads:
+        yield from threads.map(run, jobs)
+    for worker in workers:
+        worker.close()
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -180,8 +216,8 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="torture-") as scratch:
         folder = Path(chosen.folder or f"{scratch}/clips")
         folder.mkdir(parents=True, exist_ok=True)
-        jobs = [(kind, "good", folder) for kind in KINDS]
-        jobs += [(kind, "bad", folder) for kind in BAD_KINDS | DAMAGED_KINDS]
+        jobs = [(kind, "exact", folder) for kind in KINDS]
+        jobs += [(kind, "refused", folder) for kind in BAD_KINDS | DAMAGED_KINDS]
         if chosen.only:
             jobs = [job for job in jobs if any(part in job[0] for part in chosen.only)]
         rows = []

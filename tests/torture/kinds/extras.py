@@ -134,7 +134,8 @@ def _bitmaps(out: Path, codec: str, *more: str) -> None:
 
 
 add("bitmaps_pgs", "pgs.mkv", build=lambda out: _bitmaps(out, "copy"))
-add("bitmaps_dvd", "dvd.mkv", build=lambda out: _bitmaps(out, "dvdsub"))
+add("bitmaps_dvd", "dvd.mkv", build=lambda out: _bitmaps(
+    out, "dvdsub", "-bsf:s", "setts=duration=400"))  # fmt: skip
 add("bitmaps_dvb_ts", "dvb.ts", build=lambda out: _bitmaps(out, "dvbsub", *TS))
 
 # Chapters and tags.
