@@ -18,6 +18,7 @@ from packaging.requirements import Requirement
 from framewright import __version__
 from framewright.errors import StoreKeyError
 from framewright.gpus import gpu_count
+from framewright.sandbox import enforceable
 from framewright.settings import get_settings
 from framewright.storage import open_store
 
@@ -43,6 +44,7 @@ def examine() -> list[Finding]:
         _python,
         _pins,
         _codecs,
+        _sandbox,
         _styles,
         _gpu,
         _store,
@@ -113,6 +115,20 @@ def _codecs() -> Iterator[Finding]:
     from framewright.media.ffmpeg import ffmpeg_version
 
     yield Finding("ffmpeg binary", "ok", f"{ffmpeg_version()} (imageio-ffmpeg)")
+
+
+def _sandbox() -> Iterator[Finding]:
+    """What keeps a hostile source from doing harm on this machine."""
+    kept_from = enforceable()
+    weak = not any("Landlock" in words for words in kept_from)
+    yield Finding(
+        "sandbox",
+        "note" if weak else "ok",
+        ", ".join(kept_from),
+        "Sources could read and write files of this user: a kernel with Landlock prevents it."
+        if weak
+        else "",
+    )
 
 
 def _styles() -> Iterator[Finding]:

@@ -21,6 +21,7 @@ from framewright.settings import Settings, get_settings
 from framewright.storage import LocalStore, Store, open_store
 from framewright.types import (
     SCHEMA_VERSION,
+    BundleRef,
     Manifest,
     Progress,
     ProgressCallback,
@@ -121,7 +122,7 @@ def split(
                 held=parts.held,
             )
             for bundle, name in zip(parts.bundles, parts.files, strict=True):
-                (scratch / name).rename(scratch / bundle.sha256)
+                _take(scratch / name, bundle)
             (scratch / _MANIFEST).write_text(manifest.model_dump_json())
     logger.info(
         "%s: %d frames in %d units, %d bundles%s",
@@ -164,6 +165,15 @@ def _read(
         warnings = (*video.warnings, *held_words(held, parts.pts.unpack(), video.time_base))
         video = video.model_copy(update={"warnings": warnings})
     return parts.model_copy(update={"bundles": tuple(bundles), "held": held, "video": video})
+
+
+def _take(path: Path, bundle: BundleRef) -> None:
+    """Name a bundle's file by its content, which the sandbox that wrote it may not vouch for."""
+    if path.is_symlink() or file_sha256(path) != bundle.sha256:
+        raise ManifestError(
+            f"the file {path.name!r} that a split wrote is not the bundle it names."
+        )
+    path.rename(path.with_name(bundle.sha256))
 
 
 def planned(

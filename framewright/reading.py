@@ -38,6 +38,8 @@ from framewright.types import (
 __all__ = ["SourceReader", "damaged_ranges", "held_words"]
 
 _REPORT_SECONDS = 0.2
+_PIXELS_FOR_ONE = 300_000_000
+"""Decoding that many takes about as long as starting more processes for it."""
 _TOLD_STRETCHES = 50
 
 
@@ -111,6 +113,18 @@ class SourceReader:
             SourceRefused: a frame is damaged, and that is not tolerated, or of another size.
         """
         requests = self._check_requests(parts, tolerant)
+        try:
+            if len(requests) == 1:
+                checked = [self._sandbox(check_bundles, requests[0], Checked, self._progress)]
+            else:
+                checked = self._check_together(requests, parts)
+        except SourceRefused as error:
+            raise self._advised(error) from error
+        return [bundle for part in checked for bundle in part.bundles]
+
+    def _check_together(
+        self, requests: Sequence[CheckRequest], parts: SplitResult
+    ) -> list[Checked]:
         done = [0] * len(requests)
         with ExitStack() as stack:
             sandboxes = [stack.enter_context(self._new_sandbox()) for _ in requests]
@@ -120,20 +134,21 @@ class SourceReader:
                 for place, (sandbox, request) in enumerate(zip(sandboxes, requests, strict=True))
             ]
             try:
-                checked = [self._awaited(future, done, parts) for future in futures]
-            except SourceRefused as error:
-                raise self._advised(error) from error
+                return [self._awaited(future, done, parts) for future in futures]
             finally:
                 for sandbox in sandboxes:
                     sandbox.kill()
-        return [bundle for part in checked for bundle in part.bundles]
 
     def _awaited(self, future: Future[Checked], done: Sequence[int], parts: SplitResult) -> Checked:
-        while not future.done():
-            wait([future], _REPORT_SECONDS)
-            if self._progress:
-                self._progress(Progress("check", sum(done), parts.bundles[-1].stop_frame))
-        return future.result()
+        while not wait([future], _REPORT_SECONDS).done:
+            self._tell_checked(done, parts)
+        checked = future.result()
+        self._tell_checked(done, parts)
+        return checked
+
+    def _tell_checked(self, done: Sequence[int], parts: SplitResult) -> None:
+        if self._progress:
+            self._progress(Progress("check", sum(done), parts.bundles[-1].stop_frame))
 
     def _advised(self, error: SourceRefused) -> SourceRefused:
         """Name the file in a message that names a frame, and say what to do."""
@@ -150,9 +165,10 @@ class SourceReader:
         )
 
     def _check_requests(self, parts: SplitResult, tolerant: bool) -> list[CheckRequest]:
-        pts = parts.pts.unpack()
+        pts, video = parts.pts.unpack(), parts.video
+        few = len(pts) * video.width * video.height < _PIXELS_FOR_ONE
         requests = []
-        for first, stop in _shares(parts.bundles, cpu_cores()):
+        for first, stop in _shares(parts.bundles, 1 if few else cpu_cores()):
             bundles = parts.bundles[first:stop]
             requests.append(
                 CheckRequest(
@@ -160,10 +176,10 @@ class SourceReader:
                     files=parts.files[max(0, first - MAX_PREROLL) : stop],
                     bundles=bundles,
                     pts=TickRuns.pack(pts[bundles[0].start_frame : bundles[-1].stop_frame]),
-                    time_base=parts.video.time_base,
+                    time_base=video.time_base,
                     counted=parts.counted,
-                    width=parts.video.width,
-                    height=parts.video.height,
+                    width=video.width,
+                    height=video.height,
                     tolerant=tolerant,
                 )
             )

@@ -278,7 +278,10 @@ class _UnitRun:
         to_rgb = FrameToRgb(video.color)
         batch: list[Pixels] = []
         frames = decode_frames(
-            bundles, wanted, counted=manifest.counted, tolerant=bool(manifest.held)
+            bundles,
+            wanted,
+            counted=manifest.counted,
+            tolerant=manifest.treatment.on_damage == "hold",
         )
         for frame, shown in zip(frames, times_shown.values(), strict=True):
             if (frame.width, frame.height) != (video.width, video.height):

@@ -104,7 +104,7 @@ class Settings(BaseSettings):
     )
     sandbox_memory_bytes: int = Field(
         4 << 30,
-        ge=1 << 28,
+        ge=1 << 29,
         description="Address space of a process that reads a source, in bytes.",
     )
     sandbox_cpu_seconds: int = Field(

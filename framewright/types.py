@@ -29,6 +29,7 @@ __all__ = [
     "ScoredUnit",
     "ScorerIdentity",
     "SourceInfo",
+    "Stage",
     "TickRuns",
     "Treatment",
     "Unit",
@@ -324,11 +325,14 @@ class ScoredUnit(Record):
     """True where an earlier run had scored it: set on the copy that is returned, never stored."""
 
 
+Stage = Literal["split", "check", "upload", "score", "stitch", "verify"]
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """One step forward, reported by the engine to whoever called it."""
 
-    stage: Literal["split", "check", "upload", "score", "stitch", "verify"]
+    stage: Stage
     done: int
     """Frames (units where ``stage`` is score on a driver)."""
     total: int

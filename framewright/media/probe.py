@@ -144,6 +144,8 @@ def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> 
             for frame in packet.decode():
                 if isinstance(frame, VideoFrame):
                     return frame
+        except av.error.MemoryError:
+            raise
         except av.error.FFmpegError as error:
             failure = error
         if packets > 1024:  # more than any stream needs to reach its first picture

@@ -66,8 +66,13 @@ def open_source(path: Path, settings: Settings) -> Iterator[InputContainer]:
     check_file(path, settings)
     try:
         container = av.open(
-            file_url(path), options=dict(_OPTIONS), metadata_errors="replace", timeout=60.0
+            file_url(path),
+            options={**_OPTIONS, "max_pixels": str(settings.max_frame_pixels)},
+            metadata_errors="replace",
+            timeout=60.0,
         )
+    except av.error.MemoryError:
+        raise
     except (av.error.FFmpegError, ValueError) as error:
         raise _refusal(path, error) from error
     with container:

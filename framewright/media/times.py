@@ -88,6 +88,8 @@ def frame_times(
     if usable and shown[::2] == decoded and video.field_order != "progressive":
         return FrameTimes(shown[::2])
     if usable and not guessed and _increasing(decoded) and set(decoded) <= set(shown):
+        if refused and refused[0].pts is not None and refused[0].pts < (decoded[0] or 0):
+            return FrameTimes(shown)  # not a recording that begins between keyframes: damage
         return _without_head(shown, [tick for tick in decoded if tick is not None], tolerant, video)
     if refused:
         raise SourceRefused(

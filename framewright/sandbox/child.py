@@ -29,17 +29,17 @@ class _Parent:
         self._stream = stream
         self._told = 0.0
 
-    def tell(self, kind: str, content: Any = None) -> None:
-        line = Message(kind=kind, content=content).model_dump_json()
+    def tell(self, **content: Any) -> None:
+        line = Message(**content).model_dump_json(exclude_none=True)
         self._stream.write(line.encode() + b"\n")
         self._stream.flush()
 
     def progress(self, progress: Progress) -> None:
         """Tell how far it is, which also says that this process is not stuck."""
         now = time.monotonic()
-        if now - self._told >= _SECONDS_BETWEEN_PROGRESS:
+        if now - self._told >= _SECONDS_BETWEEN_PROGRESS or progress.done == progress.total:
             self._told = now
-            self.tell("progress", [progress.stage, progress.done, progress.total])
+            self.tell(progress=(progress.stage, progress.done, progress.total))
 
 
 class _Logs(logging.Handler):
@@ -48,7 +48,7 @@ class _Logs(logging.Handler):
         self._parent = parent
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._parent.tell("log", [record.levelno, record.name, record.getMessage()])
+        self._parent.tell(log=(record.levelno, record.name, record.getMessage()))
 
 
 def main() -> None:
@@ -62,7 +62,7 @@ def main() -> None:
     log = logging.getLogger("framewright")
     log.addHandler(_Logs(parent))
     log.setLevel(logging.INFO)
-    parent.tell("ready", confine(start.confinement))
+    parent.tell(ready=confine(start.confinement))
     for line in sys.stdin.buffer:
         _serve(Order.model_validate_json(line), parent)
 
@@ -70,14 +70,14 @@ def main() -> None:
 def _serve(order: Order, parent: _Parent) -> None:
     try:
         request = load(order.request).model_validate_json(json.dumps(order.content))
-        parent.tell("answer", dumped(load(order.function)(request, parent.progress)))
+        parent.tell(answer=dumped(load(order.function)(request, parent.progress)))
     except FramewrightError as error:
-        parent.tell("error", error_content(error))
-    except MemoryError:
-        parent.tell("failure", ["MemoryError", "", ""])
+        parent.tell(error=error_content(error))
     except Exception as error:  # noqa: BLE001 - the parent decides what it means
+        kind = "MemoryError" if isinstance(error, MemoryError) else type(error).__name__
+        number = error.errno if isinstance(error, OSError) else None
         trace = "".join(traceback.format_exception(error))
-        parent.tell("failure", [type(error).__name__, str(error), trace])
+        parent.tell(failure=(kind, number, str(error), trace))
 
 
 if __name__ == "__main__":

@@ -6,14 +6,14 @@ Nothing that comes out of a sandbox is unpickled, called or trusted: the parent 
 from __future__ import annotations
 
 import importlib
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel
 
 from framewright import errors
 from framewright.errors import EngineBug, FramewrightError
 from framewright.sandbox.confine import Confinement
-from framewright.types import Record
+from framewright.types import Record, Stage
 
 __all__ = ["Message", "Order", "Start", "load", "place_of"]
 
@@ -37,10 +37,18 @@ class Order(Record):
 
 
 class Message(Record):
-    """A line from the sandbox."""
+    """A line from the sandbox; one of its fields is set."""
 
-    kind: Literal["ready", "progress", "log", "answer", "error", "failure"]
-    content: Any = None
+    ready: tuple[str, ...] | None = None
+    """What confines it, in words."""
+    progress: tuple[Stage, int, int] | None = None
+    log: tuple[int, str, str] | None = None
+    """Level, name of the logger, text."""
+    answer: Any = None
+    error: tuple[str, tuple[Any, ...]] | None = None
+    """Class and arguments of an error of ``framewright.errors``."""
+    failure: tuple[str, int | None, str, str] | None = None
+    """Class, errno, text and traceback of any other exception."""
 
 
 def place_of(thing: Any) -> str:
@@ -54,24 +62,23 @@ def load(place: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def error_content(error: FramewrightError) -> list[Any]:
+def error_content(error: FramewrightError) -> tuple[str, tuple[Any, ...]]:
     """Take an error apart, so that ``error_from`` can raise the same."""
     reduced = error.__reduce__()
     if isinstance(reduced, str):
         raise AssertionError
-    return [type(error).__name__, list(reduced[1])]
+    return type(error).__name__, tuple(reduced[1])
 
 
-def error_from(content: Any) -> FramewrightError:
+def error_from(name: str, arguments: tuple[Any, ...]) -> FramewrightError:
     """Build the error that ``error_content`` took apart; whatever is no such thing is a defect."""
-    try:
-        name, arguments = content
-        kind = getattr(errors, name) if name in errors.__all__ else None
-        if isinstance(kind, type) and issubclass(kind, FramewrightError):
+    kind = getattr(errors, name) if name in errors.__all__ else None
+    if isinstance(kind, type) and issubclass(kind, FramewrightError):
+        try:
             return kind(*arguments)
-    except (TypeError, ValueError):
-        pass
-    return EngineBug(f"a sandboxed process reported {str(content)[:200]!r}.")
+        except TypeError:
+            pass
+    return EngineBug(f"a sandboxed process reported {name[:40]!r} with {str(arguments)[:200]}.")
 
 
 def dumped(record: BaseModel) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import selectors
@@ -40,6 +41,8 @@ _FILE_BYTES_PER_SOURCE_BYTE, _FILE_BYTES_AT_LEAST = 2, 1 << 28
 _KEPT_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PYTHONPATH", "TZ")
 _KEPT_PREFIXES = ("OPENBLAS_", "COVERAGE_")
 _SAID_BYTES = 2000
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
+"""Nothing is wrong with the source then."""
 
 
 class Sandbox:
@@ -126,17 +129,16 @@ class Sandbox:
         self._send(order)
         while True:
             message = self._next(self._settings.max_frame_seconds)
-            if message.kind == "progress" and progress:
-                stage, done, total = message.content
-                progress(Progress(stage, int(done), int(total)))
-            elif message.kind == "log":
-                _repeat(message.content)
-            elif message.kind == "answer":
-                return self._validated(answer, message.content)
-            elif message.kind == "error":
-                raise error_from(message.content)
-            elif message.kind == "failure":
-                raise self._failure(*message.content)
+            if message.progress is not None and progress:
+                progress(Progress(*message.progress))
+            elif message.log is not None:
+                _repeat(*message.log)
+            elif message.answer is not None:
+                return self._validated(answer, message.answer)
+            elif message.error is not None:
+                raise error_from(*message.error)
+            elif message.failure is not None:
+                raise self._failure(*message.failure)
 
     def _validated(self, answer: type[A], content: Any) -> A:
         try:
@@ -178,7 +180,7 @@ class Sandbox:
             )
         )
         ready = self._next(_START_SECONDS)
-        logger.debug("sandbox %d is kept from: %s", self._process.pid, ready.content)
+        logger.debug("sandbox %d is kept from: %s", self._process.pid, ", ".join(ready.ready or ()))
 
     def _send(self, record: BaseModel) -> None:
         process = self._running()
@@ -241,10 +243,18 @@ class Sandbox:
                 "(FRAMEWRIGHT_SANDBOX_WALL_SECONDS). Cut it into shorter files.",
             )
 
-    def _failure(self, kind: str, text: str, trace: str) -> Exception:
+    def _failure(self, kind: str, number: int | None, text: str, trace: str) -> Exception:
         """Say what an exception in the sandbox means that nobody raised on purpose."""
         if kind == "MemoryError":
             return self._out_of_memory()
+        if number == errno.EFBIG:
+            return SourceRefused(
+                "unsafe",
+                f"{self._source.name!r} would have made files much larger than itself; re-export "
+                "it.",
+            )
+        if number in _DISK_ERRORS:
+            return OSError(number, f"{os.strerror(number)}, in {self._scratch}")
         logger.debug("in a sandboxed process:\n%s", trace)
         return EngineBug(f"reading {self._source.name!r} failed: {kind}: {text}.")
 
@@ -265,10 +275,6 @@ class Sandbox:
                 "too_slow",
                 f"reading {name!r} used up {self._settings.sandbox_cpu_seconds} s of CPU time "
                 "(FRAMEWRIGHT_SANDBOX_CPU_SECONDS).",
-            )
-        if code == -signal.SIGXFSZ:
-            return SourceRefused(
-                "unsafe", f"{name!r} would have made files much larger than itself; re-export it."
             )
         if code < 0:
             crash = signal.Signals(-code).name
@@ -302,8 +308,7 @@ def _environment(scratch: Path) -> dict[str, str]:
     return {**kept, **folders, **threads, "PYTHONPATH": os.pathsep.join(paths)}
 
 
-def _repeat(content: Any) -> None:
+def _repeat(level: int, name: str, text: str) -> None:
     """Log what the sandbox logged."""
-    level, name, text = content
-    if str(name).startswith("framewright"):
-        logging.getLogger(str(name)).log(int(level), "%s", text)
+    if name.startswith("framewright"):
+        logging.getLogger(name).log(level, "%s", text)

@@ -195,7 +195,7 @@ def test_mp4_and_matroska_are_split_by_decoding_one_picture(
     monkeypatch.delattr(times, "shown_frames")
     fed: list[PacketRecord] = []
     feed = decode._feed
-    monkeypatch.setattr(decode, "_feed", lambda c, record: fed.append(record) or feed(c, record))
+    monkeypatch.setattr(decode, "_feed", lambda c, r, d: fed.append(r) or feed(c, r, d))
     split(make(kind, clip_folder).path, tmp_path)
     assert len(fed) == 1
 
