@@ -63,6 +63,9 @@ def _of_container(
     old: InputContainer, new: InputContainer, shift: Fraction, suffix: str
 ) -> Iterator[str]:
     there = {key.lower(): value for key, value in new.metadata.items()}
+    for stream in new.streams:
+        if timecode := stream.metadata.get("timecode"):
+            there.setdefault("timecode", timecode)
     lost = [
         key
         for key, value in old.metadata.items()

@@ -37,7 +37,10 @@ FORMATS = (
 
 _OPTIONS = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"}
 
+_STILL_BRANDS = ("avif", "avis", "mif1", "msf1", "heic", "heix", "heim", "heis", "hevc", "hevx")
+"""Major brands of HEIF and AVIF files, whose pictures FFmpeg presents as if they were a video."""
 _STILL_IMAGES = (b"\xff\xd8\xff", b"\x89PNG", b"BM", b"II*\0", b"MM\0*", b"\0\0\0\x0cJXL")
+_STILL = "is a still image or a sequence of them (HEIF, AVIF, WebP, JPEG, PNG, …), not a video"
 _PLAYLISTS = (b"ffconcat", b"#EXTM3U", b"<?xml", b"<MPD", b"v=0", b"[playlist]", b"<smil")
 _READABLE = (
     "MP4, MOV, Matroska, WebM, AVI, MPEG-TS/PS, FLV, ASF, Ogg, MXF, GIF, IVF, NUT, DV, "
@@ -56,18 +59,26 @@ def is_text(path: Path) -> bool:
 
 
 @contextmanager
-def open_source(path: Path, settings: Settings) -> Iterator[InputContainer]:
+def open_source(path: Path, settings: Settings, *, edits: bool = True) -> Iterator[InputContainer]:
     """Open a video file for reading; a refusal from within the block gets the file's name.
+
+    Args:
+        path: the file.
+        settings: limits.
+        edits: False to read all that an MP4 or MOV stores, also what its edit list leaves out.
 
     Raises:
         SourceRefused: not there, empty, too large, not a video format, or a format that could
             open other files.
     """
     check_file(path, settings)
+    options = {**_OPTIONS, "max_pixels": str(settings.max_frame_pixels)}
+    if not edits:
+        options["ignore_editlist"] = "1"
     try:
         container = av.open(
             file_url(path),
-            options={**_OPTIONS, "max_pixels": str(settings.max_frame_pixels)},
+            options=options,
             metadata_errors="replace",
             timeout=60.0,
         )
@@ -82,6 +93,8 @@ def open_source(path: Path, settings: Settings) -> Iterator[InputContainer]:
                 f"{path.name!r} has {len(container.streams)} streams; at most "
                 f"{settings.max_streams} are accepted (FRAMEWRIGHT_MAX_STREAMS).",
             )
+        if container.metadata.get("major_brand", "").strip() in _STILL_BRANDS:
+            raise SourceRefused("still_image", f"{path.name!r} {_STILL}. Accepted are {_READABLE}.")
         try:
             yield container
         except SourceRefused as error:
@@ -130,7 +143,7 @@ def _explain(path: Path) -> tuple[RefusalReason, str]:
         head = stream.read(512)
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if head.startswith(_STILL_IMAGES) or head[8:12] in (b"WEBP", b"avif", b"heic"):
-        return "still_image", "is a still image, not a video"
+        return "still_image", _STILL
     if text.startswith(_PLAYLISTS):
         return "unsafe", "is a playlist or script that names other files, which is never followed"
     if head[4:8] in (b"ftyp", b"mdat", b"moov", b"wide", b"free"):

@@ -99,7 +99,9 @@ def split_video(
         def tell(done: int = len(timeline.pts)) -> None:
             _tell(progress, done, len(timeline.pts))
 
-        missing = _check_whole(container, stream, timeline, tolerant, tell)
+        missing = _check_whole(
+            container, stream, timeline, tolerant, tell, lambda: _stored(path, video, settings)
+        )
         times = frame_times(
             video,
             timeline.pts,
@@ -257,13 +259,14 @@ def _check_whole(
     timeline: _Timeline,
     tolerant: bool,
     tell: Callable[[], None],
+    stored: Callable[[], int],
 ) -> Missing | None:
     """Refuse a file without frames, or one that was cut off unless that is tolerated."""
     if not timeline.pts:
         raise SourceRefused("no_frames", "it has no frames; export it again.")
     known = None not in timeline.pts
     end_seconds = float(sum(timeline.last) * (stream.time_base or 0)) if known else None
-    missing = missing_end(container, stream, timeline.packets, end_seconds, tell)
+    missing = missing_end(container, stream, timeline.packets, end_seconds, tell, stored)
     if missing is not None and not tolerant:
         raise SourceRefused(
             "truncated",
@@ -271,6 +274,13 @@ def _check_whole(
             "file, or score what is there with on-damage hold.",
         )
     return missing
+
+
+def _stored(path: Path, video: VideoInfo, settings: Settings) -> int:
+    """Count all packets of the video, also those that an edit list leaves out."""
+    with open_source(path, settings, edits=False) as container:
+        stream = container.streams.video[_video_position(container, video.stream_index)]
+        return sum(1 for _ in _packets(container, stream))
 
 
 def _bundle_refs(timeline: _Timeline, times: FrameTimes) -> list[BundleRef]:

@@ -260,6 +260,12 @@ def _chapters(container: Any) -> tuple[Chapter, ...]:
     )
 
 
+def _timecode(container: Any) -> dict[str, str]:
+    """The timecode of the first frame, which MOV states with a track."""
+    codes = [s.metadata["timecode"] for s in container.streams if "timecode" in s.metadata]
+    return {"timecode": codes[0]} if codes else {}
+
+
 def _attached(stream: Any) -> bytes:
     return bytes(stream.data)
 
@@ -346,7 +352,8 @@ def observe(path: str | Path, *, long: bool = False) -> Observed:
                 if stream.type == "attachment"
             ),
             chapters=_chapters(container),
-            metadata={
+            metadata=_timecode(container)
+            | {
                 key.lower(): value
                 for key, value in container.metadata.items()
                 if key.lower() not in VOLATILE_TAGS

@@ -70,7 +70,14 @@ def look(path: Path, video_index: int, *, long: bool = False) -> Opinion:
         command = [program(), "-hide_banner", "-nostdin", "-nostats", "-y", "-copyts"]
         command += ["-noautorotate", "-i", f"file:{path}"]
         command += ["-map", f"0:{video_index}", "-fps_mode", "passthrough"]
-        command += ["-vf", "showinfo=checksum=0", "-pix_fmt", "gray", "-f", "rawvideo"]
+        command += [
+            "-vf",
+            "showinfo=checksum=0,setparams=colorspace=bt709",
+            "-pix_fmt",
+            "gray",
+            "-f",
+            "rawvideo",
+        ]
         command += [str(folder / "gray")]
         command += ["-map", f"0:{video_index}", "-map", "0:a?", "-map", "0:s?", "-c", "copy"]
         command += ["-f", "streamhash", "-hash", "sha256", str(folder / "hashes")]
@@ -92,6 +99,8 @@ def _opinion(folder: Path, said: str, long: bool) -> Opinion:
     lines = (folder / "hashes").read_text().split()
     hashes = {media[int(w.split(",")[0])]: w.rpartition("=")[2].lower() for w in lines}
     tags, chapters = _tags((folder / "tags").read_text(encoding="utf-8", errors="replace"))
+    if timecode := re.search(r"^ +timecode +: (\S+)", said.partition("\nOutput #")[0], re.M):
+        tags.setdefault("timecode", timecode[1])
     return Opinion(
         codes=_codes(folder / "gray", shown, long),
         times=[None if one[0] == "NOPTS" else int(one[0]) * unit for one in shown],

@@ -54,7 +54,7 @@ H264 = tuple(x264())
 FRAGMENTS = ("-movflags", "frag_keyframe+empty_moov+default_base_moof")
 VP9 = ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "500k")
 MPEG2 = ("-c:v", "mpeg2video", "-q:v", "4", "-g", "12", "-bf", "2")
-SINE = ("-f", "lavfi", "-i", "sine=duration=4")
+SINE = ("-f", "lavfi", "-i", "sine=duration=4:sample_rate=48000")
 SOUND = ("-map", "0:v", "-map", "1:a", "-c:a")
 for _suffix, _args, _inputs in (
     ("mov", (*H264, "-movflags", "+faststart"), ()),
