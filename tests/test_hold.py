@@ -92,11 +92,13 @@ def test_a_damaged_stretch_is_held(
     assert codes == expected(clip, held), "every frame is its own, or one that is said to be held"
 
 
-@pytest.mark.parametrize("kind", ["cfr25", "open_gop", "mpeg2_ts", "prores"])
+@pytest.mark.parametrize(
+    ("kind", "place"), [("cfr25", 30), ("open_gop", 40), ("mpeg2_ts", 20), ("prores", 10)]
+)
 def test_damage_is_refused_with_its_place_before_anything_is_scored(
-    kind: str, clip_folder: Path, tmp_path: Path
+    kind: str, place: int, clip_folder: Path, tmp_path: Path
 ) -> None:
-    source = damage(make(kind, clip_folder), tmp_path, 30)
+    source = damage(make(kind, clip_folder), tmp_path, place)
     with pytest.raises(SourceRefused, match=r"frame \d+, at \d\.\d{3} s, is damaged.*hold") as e:
         plan_job(source, tmp_path)
     assert e.value.reason == "damaged"
