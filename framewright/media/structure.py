@@ -6,7 +6,7 @@ all their parts, or a checksum, give it away. Nothing is decoded; only headers a
 Ogg, whose pages are summed up.
 
 Specifications: ISO/IEC 14496-12 (boxes), RFC 9559 (Matroska), RFC 3533 (Ogg), Adobe's FLV 10.1,
-Microsoft's RIFF, GIF89a, and the IVF header of libvpx.
+Microsoft's RIFF, GIF89a, SMPTE ST 336 (KLV), and the IVF header of libvpx.
 """
 
 from __future__ import annotations
@@ -237,6 +237,21 @@ def _gif_blocks(stream: BinaryIO, at: int, size_bytes: int) -> int:
     return at
 
 
+def _mxf(stream: BinaryIO, size_bytes: int) -> None:
+    at = 0
+    while at + 20 <= size_bytes:
+        stream.seek(at)
+        head = stream.read(25)
+        if not head.startswith(b"\x06\x0e\x2b\x34"):
+            if at == 0:
+                return  # a run-in, before the first partition
+            raise _Found(f"is overwritten at byte {at}, where a key should begin", at)
+        wide = head[16] & 0x7F if head[16] & 0x80 else 0
+        length = int.from_bytes(head[17 : 17 + wide], "big") if wide else head[16]
+        _check_end("element", at, at + 17 + wide + length, size_bytes)
+        at += 17 + wide + length
+
+
 _WALKS: dict[str, Callable[[BinaryIO, int], None]] = {
     "mov,mp4,m4a,3gp,3g2,mj2": _mp4,
     "matroska,webm": _matroska,
@@ -245,4 +260,5 @@ _WALKS: dict[str, Callable[[BinaryIO, int], None]] = {
     "avi": _avi,
     "ogg": _ogg,
     "gif": _gif,
+    "mxf": _mxf,
 }

@@ -24,6 +24,8 @@ class Missing:
     """What is declared and what was found."""
     end: Fraction | None
     """Seconds at which the video was to end, where that is known."""
+    inside: bool = False
+    """Something is missing in the middle, not at the end."""
 
 
 def missing_end(

@@ -60,8 +60,6 @@ for _suffix, _args, _inputs in (
     ("mov", (*H264, "-movflags", "+faststart"), ()),
     ("m4v", (*H264, "-f", "mp4", "-movflags", "+faststart"), ()),
     ("webm", VP9, ()),
-    ("ts", H264, ()),
-    ("m2ts", (*H264, "-f", "mpegts", "-mpegts_m2ts_mode", "1"), ()),
     ("avi", ("-c:v", "mpeg4", "-q:v", "4", *SOUND, "mp3"), SINE),
     ("flv", (*H264, *SOUND, "aac"), SINE),
     ("ogv", ("-c:v", "libtheora", "-q:v", "8", *SOUND, "libvorbis"), SINE),
@@ -78,7 +76,11 @@ for _suffix, _args, _inputs in (
     def _cut(out: Path, args: tuple[str, ...] = _args, inputs: tuple[str, ...] = _inputs) -> None:
         _shorter(out, args, inputs=inputs)
 
-    bad(f"cut_{_suffix}", f"cut.{_suffix}", "truncated", "damaged", "unreadable")(_cut)
+    # Of these nothing tells but the picture that ends too early.
+    words = ("truncated", "damaged", "unreadable")
+    if _suffix in ("mpg", "wmv", "nut", "h264"):
+        words = ("damaged", "truncated", "unreadable")
+    bad(f"cut_{_suffix}", f"cut.{_suffix}", *words)(_cut)
 
 
 @bad("cut_fragment", "fragment.mp4", "truncated", "damaged")

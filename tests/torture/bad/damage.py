@@ -65,22 +65,22 @@ def _two_sizes(out: Path, *options: str) -> None:
     ffmpeg("-f", "h264", "-framerate", "25", "-i", whole, "-c", "copy", *options, f"file:{out}")
 
 
-@bad("size_change_mp4", "size_change.mp4", "unsupported", "damaged")
+@bad("size_change_mp4", "size_change.mp4", "damaged", "unsupported")
 def _size_change_mp4(out: Path) -> None:
     _two_sizes(out, "-tag:v", "avc3")
 
 
-@bad("size_change_mkv", "size_change.mkv", "unsupported", "damaged")
+@bad("size_change_mkv", "size_change.mkv", "damaged", "unsupported")
 def _size_change_mkv(out: Path) -> None:
     _two_sizes(out)
 
 
-@bad("size_change_raw", "size_change.h264", "unsupported", "damaged")
+@bad("size_change_raw", "size_change.h264", "damaged", "unsupported")
 def _size_change_raw(out: Path) -> None:
     _two_sizes(out, "-f", "h264")
 
 
-@bad("size_change_webm", "size_change.webm", "unsupported", "damaged")
+@bad("size_change_webm", "size_change.webm", "damaged", "unsupported")
 def _size_change_webm(out: Path) -> None:
     parts = []
     for number, size in enumerate(((128, 96), (160, 120))):
@@ -98,7 +98,7 @@ def _size_change_webm(out: Path) -> None:
     ffmpeg("-i", whole, "-c", "copy", f"file:{out}")
 
 
-@bad("pixel_change", "pixel_change.mkv", "unsupported", "damaged")
+@bad("pixel_change", "pixel_change.mkv", "damaged", "unsupported")
 def _pixel_change(out: Path) -> None:
     """From 4:2:0 to 4:4:4 on the way."""
     parts = []

@@ -10,8 +10,8 @@ from tests.torture.kinds.kind import PLAIN, TS, add, sine
 from tests.torture.paff import field_pictures
 from tests.torture.tool import ffmpeg, x264, x265
 
-add("gop_5000", "gop_5000.mp4", x264("keyint=infinite"), size=(64, 48), count=5000, keys=1)
-add("gop_2000_ts", "gop_2000.ts", [*x264("keyint=infinite"), *TS], size=(64, 48), count=2000)
+add("gop_4200", "gop_4200.mp4", x264("keyint=infinite"), size=(48, 32), count=4200, keys=1)
+add("gop_2000_ts", "gop_2000.ts", [*x264("keyint=infinite"), *TS], size=(48, 32), count=2000)
 MANY_B = "bframes=16:b-adapt=0:ref=4"
 add("b_frames_16", "b16.mp4", x264(f"{MANY_B}:b-pyramid=normal"), count=100)
 add("b_strict_ts", "strict.ts", [*x264(f"{MANY_B}:b-pyramid=strict:open-gop=1", gop=40), *TS])

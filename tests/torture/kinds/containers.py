@@ -80,6 +80,15 @@ def _cut_ts(out: Path) -> None:
     out.write_bytes(whole.read_bytes()[100:])
 
 
+def _stops(out: Path) -> None:
+    """A recording that stops within a picture, as they do: what is there is all there is."""
+    whole = out.with_name("whole.ts")
+    encode(whole, *x264(), count=100)
+    data = whole.read_bytes()
+    out.write_bytes(data[: int(len(data) * 0.6)])
+
+
+add("ts_stops_anywhere", "stops.ts", build=_stops, count=58)
 add("ts_begins_anywhere", "anywhere.ts", build=_cut_ts)
 
 # MP4.
