@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any, TypeAlias
 
@@ -15,7 +15,15 @@ from av.stream import AttachmentStream, Stream
 from framewright.media.carry import Carry
 from framewright.results import StreamOutcome
 
-__all__ = ["CONTAINER_TAGS", "Copier", "TimedPackets", "copy_tags", "payload"]
+__all__ = [
+    "QUICKTIME_LANGUAGES",
+    "Copier",
+    "TimedPackets",
+    "copy_tags",
+    "kept_tags",
+    "payload",
+    "title_of",
+]
 
 TimedPackets: TypeAlias = "Iterator[tuple[Fraction, Packet[Any]]]"
 """Packets of one or more streams, each with its decoding time in seconds."""
@@ -23,9 +31,9 @@ TimedPackets: TypeAlias = "Iterator[tuple[Fraction, Packet[Any]]]"
 CONTAINER_TAGS = frozenset(
     {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
 )
-"""Tags that a muxer writes by itself."""
+"""Tags that a muxer writes by itself, in small letters."""
 
-_QUICKTIME_LANGUAGES = {
+QUICKTIME_LANGUAGES = {
     "deu": "ger",
     "ell": "gre",
     "isl": "ice",
@@ -36,6 +44,11 @@ _QUICKTIME_LANGUAGES = {
     "zho": "chi",
 }
 """Languages that QuickTime's table, as FFmpeg has it, knows by another code."""
+
+
+def kept_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags without those that a muxer writes by itself."""
+    return {key: value for key, value in tags.items() if key.lower() not in CONTAINER_TAGS}
 
 
 class Copier:
@@ -164,12 +177,17 @@ def payload(packet: Packet[Any], demuxer: str) -> bytes:
     return data
 
 
+def title_of(stream: Stream) -> str:
+    """Return a stream's title, which FFmpeg's reader of MP4 calls a name."""
+    return stream.metadata.get("title") or stream.metadata.get("name", "")
+
+
 def copy_tags(source: Stream, target: Stream) -> None:
     """Give a stream the tags and the disposition of its source."""
-    tags = {
-        key: value for key, value in source.metadata.items() if key.lower() not in CONTAINER_TAGS
-    }
+    tags = kept_tags(source.metadata)
+    if title := title_of(source):
+        tags["title"] = title
     if target.container.format.name == "mov" and "language" in tags:
-        tags["language"] = _QUICKTIME_LANGUAGES.get(tags["language"], tags["language"])
+        tags["language"] = QUICKTIME_LANGUAGES.get(tags["language"], tags["language"])
     target.metadata.update(tags)
     target.disposition = source.disposition

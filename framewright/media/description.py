@@ -11,7 +11,7 @@ import av
 from av.container import InputContainer
 from av.stream import Disposition, Stream
 
-from framewright.media.copier import CONTAINER_TAGS
+from framewright.media.copier import QUICKTIME_LANGUAGES, kept_tags, title_of
 from framewright.media.source import file_url, open_source
 from framewright.results import StreamOutcome
 from framewright.settings import Settings
@@ -48,10 +48,10 @@ def lost_description(
     """
     with open_source(source, settings) as old, av.open(file_url(output)) as new:
         found = [("container", 0, words) for words in _of_container(old, new, shift, suffix)]
-        flagged = any(stream.disposition & Disposition.default for stream in old.streams)
+        flagged = {s.type for s in old.streams if s.disposition & Disposition.default}
         for index, target in targets.items():
             stream = old.streams[index]
-            words = _of_stream(stream, new.streams[target], flagged, suffix)
+            words = _of_stream(stream, new.streams[target], stream.type in flagged, suffix)
             found += [(stream.type, index, said) for said in words]
     return [
         StreamOutcome(stream=index, kind=kind, action="changed", detail=words)
@@ -67,9 +67,7 @@ def _of_container(
         if timecode := stream.metadata.get("timecode"):
             there.setdefault("timecode", timecode)
     lost = [
-        key
-        for key, value in old.metadata.items()
-        if key.lower() not in CONTAINER_TAGS and there.get(key.lower()) != value
+        key for key, value in kept_tags(old.metadata).items() if there.get(key.lower()) != value
     ]
     if lost:
         more = f" and {len(lost) - _MANY} more" if len(lost) > _MANY else ""
@@ -94,10 +92,10 @@ def _chapters(container: InputContainer, shift: Fraction) -> list[_Chapter]:
 
 def _of_stream(old: Stream, new: Stream, flagged: bool, suffix: str) -> Iterator[str]:
     languages = [stream.language or "und" for stream in (old, new)]
-    if languages[0] != languages[1]:
+    if languages[1] not in (languages[0], QUICKTIME_LANGUAGES.get(languages[0])):
         yield f"language {languages[0]} is {languages[1]} in {suffix}"
-    title = old.metadata.get("title", "")
-    if title != new.metadata.get("title", ""):
+    title = title_of(old)
+    if title != title_of(new):
         yield f"title {title!r} has no place in {suffix}"
     flags = [int(stream.disposition) for stream in (old, new)]
     if not flagged:  # then a muxer marks the first of each kind as the default

@@ -27,7 +27,7 @@ from framewright.errors import FrameCountError, VerificationError
 from framewright.media.carry import carry_streams, lost_properties
 from framewright.media.containers import ContainerRule, container_for
 from framewright.media.convert import convert_streams
-from framewright.media.copier import CONTAINER_TAGS, Copier, TimedPackets, copy_tags
+from framewright.media.copier import Copier, TimedPackets, copy_tags, kept_tags
 from framewright.media.source import file_url, open_source
 from framewright.results import StreamOutcome
 from framewright.settings import Settings
@@ -149,7 +149,7 @@ def _open_output(
 ) -> OutputContainer:
     options = {"avoid_negative_ts": "disabled"}
     if rule.muxer in ("mp4", "mov"):
-        keys = {key.lower() for key in source.metadata} - CONTAINER_TAGS
+        keys = {key.lower() for key in kept_tags(source.metadata)}
         # Phones and cameras keep tags in a list of free keys, which only this writes again.
         free = manifest.video.container.startswith("mov,") and bool(keys - _MP4_TAGS)
         options |= {
@@ -272,13 +272,7 @@ def _packets(clip: InputContainer) -> Iterator[Packet[Any]]:
 
 
 def _copy_description(container: InputContainer, out: OutputContainer, shift: Fraction) -> None:
-    out.metadata.update(
-        {
-            key: value
-            for key, value in container.metadata.items()
-            if key.lower() not in CONTAINER_TAGS
-        }
-    )
+    out.metadata.update(kept_tags(container.metadata))
     chapters = container.chapters()
     for chapter in chapters:
         ticks = shift / chapter["time_base"] if chapter["time_base"] else Fraction(0)

@@ -24,6 +24,11 @@ STREAM_CLOCK = ("mpegts", "mpeg")
 """Sources whose clock starts anywhere."""
 SAME_CODEC = {"mp2": "mp3float", "mp2float": "mp3float", "libopus": "opus"}
 """MP4 has one number for MPEG-1 audio of layers 2 and 3; decoders read the layer from the sound."""
+BIBLIOGRAPHIC = {
+    **{"deu": "ger", "ell": "gre", "isl": "ice", "mkd": "mac", "nld": "dut", "sqi": "alb"},
+    **{"swe": "sve", "zho": "chi"},
+}
+"""The other codes of the same languages, which QuickTime knows them by."""
 DEFAULT = 1
 ONSET_SECONDS = 0.012
 """A lossy codec smears the beginning of a sound by less than that."""
@@ -182,13 +187,13 @@ def _labels(
 ) -> Iterator[Difference]:
     """Language, title and disposition of one stream."""
     languages = [getattr(track, "language", None) or "und" for track in (old, new)]
-    if languages[0] != languages[1]:
+    if languages[0] != languages[1] and BIBLIOGRAPHIC.get(languages[0]) != languages[1]:
         yield Difference(f"{name} language", " to ".join(languages), "language", index)
     titles = [getattr(track, "title", None) or "" for track in (old, new)]
     if titles[0] != titles[1]:
         yield Difference(f"{name} title", " to ".join(titles), "title", index)
     flags = [int(getattr(track, "disposition", 0)) for track in (old, new)]
-    if not _has_flags(source):  # then a muxer marks the first of each kind
+    if not _has_default(source, name):  # then a muxer marks the first of each kind
         flags = [flag & ~DEFAULT for flag in flags]
     if flags[0] != flags[1]:
         yield Difference(
@@ -196,9 +201,14 @@ def _labels(
         )
 
 
-def _has_flags(source: Observed) -> bool:
-    tracks = [source, *source.audio, *source.subtitles, *source.others]
-    return any(track.disposition & DEFAULT for track in tracks)  # type: ignore[attr-defined]
+def _has_default(source: Observed, name: str) -> bool:
+    """Whether any stream of the kind that ``name`` begins with is marked as the default."""
+    tracks = {
+        "video": [source.disposition, *(t.disposition for t in source.others if t.kind == "video")],
+        "audio": [track.disposition for track in source.audio],
+        "subtitles": [track.disposition for track in source.subtitles],
+    }
+    return any(flags & DEFAULT for flags in tracks[name.split()[0]])
 
 
 def _tracks(source: Observed, result: Observed, notes: Sequence[Note]) -> Iterator[Difference]:

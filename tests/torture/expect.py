@@ -116,6 +116,12 @@ def _text(codec: str, payload: bytes) -> str:
     return text
 
 
+def _title(stream: Any) -> str | None:
+    """A stream's title, which FFmpeg's reader of MP4 calls a name."""
+    title: str | None = stream.metadata.get("title") or stream.metadata.get("name")
+    return title
+
+
 class _Track:
     """The packets of one audio or subtitle stream as they go by."""
 
@@ -171,7 +177,7 @@ class _Track:
             index=stream.index,
             codec=self.codec,
             language=stream.language,
-            title=stream.metadata.get("title"),
+            title=_title(stream),
             disposition=int(stream.disposition),
             rate=stream.codec_context.sample_rate,
             channels=stream.codec_context.channels,
@@ -185,7 +191,7 @@ class _Track:
     def subtitle(self) -> SubtitleTrack:
         stream = self.stream
         disposition = int(stream.disposition)
-        title = stream.metadata.get("title")
+        title = _title(stream)
         return SubtitleTrack(
             stream.index,
             self.codec,
@@ -203,7 +209,7 @@ class _Track:
             kind=stream.type,
             codec=self.codec,
             language=stream.language,
-            title=stream.metadata.get("title"),
+            title=_title(stream),
             disposition=int(stream.disposition),
             sha256=self.sha.hexdigest(),
             packets=len(self.times),
@@ -327,7 +333,7 @@ def observe(path: str | Path, *, long: bool = False) -> Observed:
             frames=tuple(frames),
             packets=tuple(packets),
             language=video.language,
-            title=video.metadata.get("title"),
+            title=_title(video),
             disposition=int(video.disposition),
             rotation=first.rotation,
             matrix=_side_data(first, "DISPLAYMATRIX"),
