@@ -40,7 +40,7 @@ _OPTIONS = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"}
 _STILL_BRANDS = ("avif", "avis", "mif1", "msf1", "heic", "heix", "heim", "heis", "hevc", "hevx")
 """Major brands of HEIF and AVIF files, whose pictures FFmpeg presents as if they were a video."""
 _STILL_IMAGES = (b"\xff\xd8\xff", b"\x89PNG", b"BM", b"II*\0", b"MM\0*", b"\0\0\0\x0cJXL")
-_STILL = "is a still image or a sequence of them (HEIF, AVIF, WebP, JPEG, PNG, …), not a video"
+_STILL = "is a still image, not a video"
 _PLAYLISTS = (b"ffconcat", b"#EXTM3U", b"<?xml", b"<MPD", b"v=0", b"[playlist]", b"<smil")
 _READABLE = (
     "MP4, MOV, Matroska, WebM, AVI, MPEG-TS/PS, FLV, ASF, Ogg, MXF, GIF, IVF, NUT, DV, "

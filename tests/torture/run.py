@@ -1,6 +1,7 @@
 """``make torture``: every good and every bad file through the whole path, one row each.
 
-    python -m tests.torture.run [--only KIND …] [--jobs N] [--folder FOLDER] [--json FILE]
+    python -m tests.torture.run [--only KIND …] [--units N …] [--jobs N] [--folder FOLDER]
+        [--json FILE]
 
 Good files are checked against what they were made with and against their source by two judges
 (``checks``, ``judge``), at three unit sizes; bad files must be refused with a reason that is right.
@@ -22,6 +23,7 @@ from dataclasses import asdict, dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 from queue import SimpleQueue
+from typing import TypeAlias
 
 from framewright.errors import FramewrightError, SourceRefused
 from framewright.settings import get_settings
@@ -32,7 +34,10 @@ from tests.torture.judge import disagreements, ffprobe_times, look
 from tests.torture.make import BAD_KINDS, DAMAGED_KINDS, KINDS, Clip, make, make_bad
 from tests.torture.path import UNIT_FRAMES, score
 
-__all__ = ["Row", "bad_row", "good_row", "main"]
+__all__ = ["Row", "bad_row", "good_row", "main", "notes_of"]
+
+Job: TypeAlias = "tuple[str, str, Path, tuple[int, ...]]"
+"""Kind, what is expected, folder of the clips, and frames per unit."""
 
 
 @dataclass
@@ -128,9 +133,9 @@ def bad_row(kind: str, folder: Path) -> Row:
     return row
 
 
-def _row(job: tuple[str, str, Path]) -> Row:
-    kind, sort, folder = job
-    return good_row(kind, folder) if sort == "exact" else bad_row(kind, folder)
+def _row(job: Job) -> Row:
+    kind, sort, folder, units = job
+    return good_row(kind, folder, units) if sort == "exact" else bad_row(kind, folder)
 
 
 def _prepare(scratch: str) -> None:
@@ -174,7 +179,7 @@ class _Worker:
             1, mp_context=get_context("spawn"), initializer=_prepare, initargs=(self._scratch,)
         )
 
-    def __call__(self, job: tuple[str, str, Path]) -> Row:
+    def __call__(self, job: Job) -> Row:
         try:
             return self._pool.submit(_row, job).result()
         except BrokenProcessPool:
@@ -186,13 +191,13 @@ class _Worker:
         self._pool.shutdown()
 
 
-def _rows(jobs: list[tuple[str, str, Path]], count: int, scratch: str) -> Iterator[Row]:
+def _rows(jobs: list[Job], count: int, scratch: str) -> Iterator[Row]:
     idle: SimpleQueue[_Worker] = SimpleQueue()
     workers = [_Worker(scratch) for _ in range(count)]
     for worker in workers:
         idle.put(worker)
 
-    def run(job: tuple[str, str, Path]) -> Row:
+    def run(job: Job) -> Row:
         worker = idle.get()
         try:
             return worker(job)
@@ -212,12 +217,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=min(8, os.cpu_count() or 1))
     parser.add_argument("--folder", help="keep the clips there, and use those that are there")
     parser.add_argument("--json", default="output/torture.json", help="where to write the rows")
+    parser.add_argument("--units", nargs="+", type=int, default=UNIT_FRAMES, help="in frames")
     chosen = parser.parse_args(arguments)
+    units = tuple(chosen.units)
     with tempfile.TemporaryDirectory(prefix="torture-") as scratch:
         folder = Path(chosen.folder or f"{scratch}/clips")
         folder.mkdir(parents=True, exist_ok=True)
-        jobs = [(kind, "exact", folder) for kind in KINDS]
-        jobs += [(kind, "refused", folder) for kind in BAD_KINDS | DAMAGED_KINDS]
+        jobs = [(kind, "exact", folder, units) for kind in KINDS]
+        jobs += [(kind, "refused", folder, units) for kind in BAD_KINDS | DAMAGED_KINDS]
         if chosen.only:
             jobs = [job for job in jobs if any(part in job[0] for part in chosen.only)]
         rows = []
