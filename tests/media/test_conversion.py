@@ -30,7 +30,7 @@ MS = Fraction(1, 1000)
 CASES = {
     # kind, suffix: codecs of the sound, of the subtitles, what the report says
     ("tracks_mkv", ".mp4"): (["aac", "ac3"], ["mov_text"], ["converted", "dropped"]),
-    ("tracks_mkv", ".mov"): (["aac", "ac3"], ["mov_text"], ["converted", "dropped"]),
+    ("tracks_mkv", ".mov"): (["aac", "ac3"], ["mov_text"], ["converted", "dropped", "changed"]),
     ("tracks_mkv", ".webm"): (
         ["opus", "opus"],
         ["webvtt"],

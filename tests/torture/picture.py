@@ -55,7 +55,7 @@ SHORT_FRAMES = 500
 
 def frames(width: int, height: int, count: int) -> Iterator[bytes]:
     """``count`` frames with their codes, one by one, as rawvideo yuv444p."""
-    long = count > MAX_INDEX
+    long = count > MAX_INDEX + 1
     still = picture(0, width, height)
     for index in range(count):
         planes = picture(index, width, height) if count <= SHORT_FRAMES else still

@@ -60,7 +60,7 @@ class Kind:
     @property
     def long(self) -> bool:
         """Whether its frames carry two codes."""
-        return len(self.codes) > MAX_INDEX
+        return len(self.codes) > MAX_INDEX + 1
 
 
 KINDS: dict[str, Kind] = {}
