@@ -177,7 +177,7 @@ def _said_out_loud(source: Observed) -> Color:
     color = source.color
     if color.range:
         return color
-    if source.pix_fmt.startswith(("gray", "ya", "mono")):
+    if source.pix_fmt.startswith(("gray", "ya")):
         return replace(color, range=2)
     return replace(color, range=1 if (color.primaries, color.trc, color.space) != (2, 2, 2) else 0)
 

@@ -243,6 +243,15 @@ def _frame(frame: Any, base: Fraction, long: bool) -> Frame:
     )
 
 
+def _color(frame: Any) -> Color:
+    return Color(
+        int(frame.color_range),
+        int(frame.color_primaries),
+        int(frame.color_trc),
+        int(frame.colorspace),
+    )
+
+
 def _rgb(frame: Any) -> npt.NDArray[np.uint8] | None:
     try:
         pixels: npt.NDArray[np.uint8] = frame.to_ndarray(format="rgb24")
@@ -294,7 +303,7 @@ def observe(path: str | Path, *, long: bool = False) -> Observed:
         base: Fraction = video.time_base
         frames: list[Frame] = []
         packets: list[Packet] = []
-        first: Any = None
+        found: Any = None
         tracks = {
             stream.index: _Track(stream)
             for stream in container.streams
@@ -309,7 +318,8 @@ def observe(path: str | Path, *, long: bool = False) -> Observed:
                 if packet.size:
                     packets.append(_packet(packet))
                 for frame in packet.decode():
-                    first = first or frame
+                    # Its colour before any conversion, which would set its range.
+                    found = found or (frame, _color(frame))
                     frames.append(_frame(frame, base, long))
             elif stream.index in tracks:
                 if stream.type in ("audio", "video"):
@@ -319,8 +329,9 @@ def observe(path: str | Path, *, long: bool = False) -> Observed:
             elif stream.type == "video" and packet.size:
                 name = stream.codec_context.name
                 covers.append((name, hashlib.sha256(bytes(packet)).hexdigest()))
-        if first is None:
+        if found is None:
             raise ValueError(f"no frame comes out of {str(path)!r}")
+        first, color = found
         zero = float(frames[0].time or 0)
         return Observed(
             container=container.format.name,
@@ -338,12 +349,7 @@ def observe(path: str | Path, *, long: bool = False) -> Observed:
             rotation=first.rotation,
             matrix=_side_data(first, "DISPLAYMATRIX"),
             sar=_sar(video),
-            color=Color(
-                int(first.color_range),
-                int(first.color_primaries),
-                int(first.color_trc),
-                int(first.colorspace),
-            ),
+            color=color,
             interlaced=first.interlaced_frame,
             mastering=_side_data(first, "MASTERING_DISPLAY_METADATA"),
             light_level=_side_data(first, "CONTENT_LIGHT_LEVEL"),
