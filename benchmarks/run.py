@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from benchmarks import fast_runtimes, flow, overlap, split
+from benchmarks import fast_runtimes, flow, isolation, overlap, pictures, split
 
 
 def main() -> None:
     """Run them one after the other: they would disturb each other."""
     split.main()
+    isolation.main()
     overlap.main()
+    pictures.main()
     fast_runtimes.main([])
     flow.main()
 

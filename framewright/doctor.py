@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 from framewright import __version__
 from framewright.errors import StoreKeyError
 from framewright.gpus import gpu_count
-from framewright.sandbox import enforceable
+from framewright.sandbox import FILES, enforceable
 from framewright.settings import get_settings
 from framewright.storage import open_store
 
@@ -120,11 +120,11 @@ def _codecs() -> Iterator[Finding]:
 def _sandbox() -> Iterator[Finding]:
     """What keeps a hostile source from doing harm on this machine."""
     kept_from = enforceable()
-    weak = not any("Landlock" in words for words in kept_from)
+    weak = not any(words.startswith(FILES) for words in kept_from)
     yield Finding(
         "sandbox",
         "note" if weak else "ok",
-        ", ".join(kept_from),
+        f"keeps what reads a video from {', '.join(kept_from)}",
         "Sources could read and write files of this user: a kernel with Landlock prevents it."
         if weak
         else "",

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from random import Random
 
-import av
 import pytest
 
 from framewright.errors import SourceRefused
+from framewright.media.carry import preferred_suffix
+from framewright.report import report_markdown
 from framewright.run import run
+from framewright.score import score_unit
 from framewright.scorers import create
 from framewright.settings import Settings
+from framewright.stitch import stitch
 from framewright.types import Treatment
 from tests.support import plan_job
+from tests.torture.damage import damage
 from tests.torture.expect import observe
 from tests.torture.make import Clip, make, make_bad
 
@@ -21,36 +24,17 @@ IDENTITY = create("identity", {}).identity
 HOLD = Treatment(on_damage="hold")
 
 
-def damage(clip: Clip, folder: Path, *places: int) -> Path:
-    """Copy a clip with noise in the middle of some packets of its video, by their stored order."""
-    data = bytearray(clip.path.read_bytes())
-    random = Random(3)  # noqa: S311
-    with av.open(f"file:{clip.path}") as container:
-        packets = [p for p in container.demux(container.streams.video[0]) if p.size]
-        for place in places:
-            packet = packets[place]
-            assert packet.pos is not None
-            start, length = packet.pos + packet.size // 4, packet.size // 2
-            data[start : start + length] = random.randbytes(length)
-    path = folder / f"damaged{clip.path.suffix}"
-    path.write_bytes(data)
-    return path
-
-
 def scored(source: Path, folder: Path, unit_seconds: float) -> tuple[list[int | None], list[int]]:
     """Codes of the output's frames, and the frames that the report says are held."""
-    report = run(
-        source,
-        f"{folder}/out/",
-        IDENTITY,
-        unit_seconds=unit_seconds,
-        workers=1,
-        treatment=HOLD,
-    )
-    held = [frame for start, stop in report.held for frame in range(start, stop)]
-    for start, stop in report.held:
-        assert any(f"frames [{start}, {stop})" in warning for warning in report.warnings)
-    return observe(Path(report.output)).codes, held
+    store, manifest = plan_job(source, folder, unit_seconds=unit_seconds, treatment=HOLD)
+    for unit in manifest.units:
+        score_unit(store, manifest.job_key, unit.index)
+    output = folder / f"out{preferred_suffix(manifest.video)}"
+    stitched = stitch(store, manifest, source, output)
+    for start, stop in manifest.held:
+        assert any(f"frames [{start}, {stop})" in warning for warning in stitched.warnings)
+    held = [frame for start, stop in manifest.held for frame in range(start, stop)]
+    return observe(output).codes, held
 
 
 def expected(clip: Clip, held: list[int]) -> list[int]:
@@ -124,6 +108,16 @@ def test_a_change_of_size_is_refused_whatever_is_asked(clip_folder: Path, tmp_pa
         with pytest.raises(SourceRefused, match=r"frame 50, at .* another size.*160x120") as e:
             plan_job(source, tmp_path, treatment=treatment)
         assert e.value.reason == "unsupported"
+
+
+def test_the_report_lists_what_is_held(clip_folder: Path, tmp_path: Path) -> None:
+    source = damage(make("cfr25", clip_folder), tmp_path, 30)
+    report = run(source, f"{tmp_path}/out/", IDENTITY, workers=1, treatment=HOLD)
+    [(start, stop)] = report.held
+    words = f"damaged: frames [{start}, {stop}), "
+    assert [w for w in report.warnings if w.startswith(words)]
+    assert words in report_markdown(report)
+    assert (report.frames_in, report.frames_out) == (75, 75)
 
 
 def test_a_whole_file_is_the_same_with_hold(cfr25: Clip, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Run what reads untrusted media in a process of its own, which can do hardly anything else."""
 
-from framewright.sandbox.confine import enforceable
+from framewright.sandbox.confine import FILES, enforceable
 from framewright.sandbox.parent import Sandbox
 
-__all__ = ["Sandbox", "enforceable"]
+__all__ = ["FILES", "Sandbox", "enforceable"]

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import resource
 import sysconfig
+from contextlib import suppress
 from pathlib import Path
 
 import framewright
 from framewright.sandbox import landlock, seccomp
 from framewright.types import Record
 
-__all__ = ["Confinement", "confine", "enforceable"]
+__all__ = ["FILES", "NETWORK", "Confinement", "confine", "enforceable"]
 
+FILES, NETWORK = "other files", "network"
 _OPEN_FILES = 256
 _CODE = ("stdlib", "platstdlib", "purelib", "platlib")
 _SYSTEM = ("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/dev/urandom")
@@ -38,10 +39,7 @@ def confine(to: Confinement) -> tuple[str, ...]:
     """Confine this process for good; all modules it needs are best imported before.
 
     Returns:
-        What is in force, in words; what this platform does not have is left out.
-
-    Raises:
-        OSError: the platform has it but refuses.
+        What is in force, in words; what this platform lacks or refuses is left out.
     """
     for kind, limit in (
         (resource.RLIMIT_CORE, 0),
@@ -51,23 +49,29 @@ def confine(to: Confinement) -> tuple[str, ...]:
         (resource.RLIMIT_AS, to.memory_bytes),
     ):
         _limit(kind, limit)
-    seccomp.forgo_privileges()
     readable = [*_code_folders(), *map(Path, to.readable)]
-    if landlock.restrict_files(readable, map(Path, to.writable)):
-        os.environ["TMPDIR"] = to.writable[0] if to.writable else os.devnull
-    seccomp.deny_calls()
-    return enforceable()
+    files = network = False
+    with suppress(OSError):
+        seccomp.forgo_privileges()
+        files = landlock.restrict_files(readable, map(Path, to.writable)) > 0
+    with suppress(OSError):
+        network = seccomp.deny_calls()
+    return _words(files, network)
 
 
 def enforceable() -> tuple[str, ...]:
     """Say in words what a sandbox on this machine is kept from."""
-    words = ["limits of CPU time and file size"]
+    return _words(landlock.abi_version() > 0, seccomp.is_available())
+
+
+def _words(files: bool, network: bool) -> tuple[str, ...]:
+    words = ["too much CPU time", "too large files"]
     if platform.system() == "Linux":
-        words.append("limit of memory")
-    if abi := landlock.abi_version():
-        words.append(f"files (Landlock {abi})")
-    if seccomp.is_available():
-        words.append("network (seccomp)")
+        words.append("too much memory")
+    if files:
+        words.append(f"{FILES} (Landlock {landlock.abi_version()})")
+    if network:
+        words.append(f"{NETWORK} (seccomp)")
     return tuple(words)
 
 

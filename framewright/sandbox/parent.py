@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, TypeVar
@@ -20,7 +21,7 @@ from pydantic import BaseModel, ValidationError
 
 import framewright
 from framewright.errors import EngineBug, SourceRefused
-from framewright.sandbox.confine import Confinement
+from framewright.sandbox.confine import FILES, NETWORK, Confinement
 from framewright.sandbox.messages import Message, Order, Start, dumped, error_from, place_of
 from framewright.settings import Settings
 from framewright.types import Progress, ProgressCallback
@@ -32,6 +33,7 @@ logger = logging.getLogger(__name__)
 Q = TypeVar("Q", bound=BaseModel)
 A = TypeVar("A", bound=BaseModel)
 
+_MODULE = "framewright.sandbox.child"
 _START_SECONDS = 120.0
 """For importing modules on a machine that is busy with other things."""
 _POLL_SECONDS = 1.0
@@ -155,7 +157,7 @@ class Sandbox:
         self._answers = os.fdopen(back, "rb", buffering=0)
         try:
             self._process = subprocess.Popen(  # noqa: S603 - a list, never a shell
-                [sys.executable, "-P", "-m", "framewright.sandbox.child", str(there)],
+                [sys.executable, "-P", "-m", _MODULE, str(there)],
                 stdin=subprocess.PIPE,
                 stdout=self._said,
                 stderr=self._said,
@@ -180,7 +182,11 @@ class Sandbox:
             )
         )
         ready = self._next(_START_SECONDS)
-        logger.debug("sandbox %d is kept from: %s", self._process.pid, ", ".join(ready.ready or ()))
+        kept_from = ", ".join(ready.ready or ())
+        logger.debug("sandbox %d is kept from: %s", self._process.pid, kept_from)
+        for what in (FILES, NETWORK):
+            if what not in kept_from:
+                _warn_once(what)
 
     def _send(self, record: BaseModel) -> None:
         process = self._running()
@@ -292,6 +298,13 @@ class Sandbox:
         self._said.seek(max(0, self._said.tell() - _SAID_BYTES))
         words = " | ".join(self._said.read().decode(errors="replace").strip().splitlines()[-5:])
         return f" It said: {words}" if words else ""
+
+
+@lru_cache
+def _warn_once(what: str) -> None:
+    logger.warning(
+        "this machine cannot keep what reads a video from %s; see `framewright doctor`.", what
+    )
 
 
 def _environment(scratch: Path) -> dict[str, str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from framewright.errors import EngineBug, SourceRefused
-from framewright.sandbox import Sandbox, enforceable, landlock, seccomp
+from framewright.sandbox import Sandbox, enforceable, landlock, parent, seccomp
 from framewright.settings import Settings
 from framewright.types import Progress, ProgressCallback
 from tests.sandbox import acts
@@ -242,4 +242,17 @@ def test_it_says_what_it_is_kept_from(sandbox: Sandbox, caplog: pytest.LogCaptur
     with caplog.at_level(logging.DEBUG, "framewright.sandbox"):
         do(sandbox, acts.echo)
     assert all(words in caplog.text for words in enforceable())
-    assert os.uname().sysname != "Linux" or "limit of memory" in caplog.text
+    assert os.uname().sysname != "Linux" or "too much memory" in caplog.text
+
+
+@needs_landlock
+def test_a_platform_that_refuses_is_told_once(
+    source: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As under a container's filter that knows no Landlock: the work goes on, with a warning."""
+    parent._warn_once.cache_clear()
+    monkeypatch.setattr(parent, "_MODULE", "tests.sandbox.without_landlock")
+    for _ in range(2):
+        with new(source, scratch) as sandbox:
+            assert do(sandbox, acts.echo, "works") == "works"
+    assert caplog.text.count("cannot keep what reads a video from other files") == 1
