@@ -232,7 +232,7 @@ def _no_picture(
     return SourceRefused(
         "damaged",
         f"{path.name!r}: no picture could be decoded from its first {packets} packets "
-        f"({stream.codec_context.name}; {failure or 'no error reported'}).",
+        f"({stream.codec_context.name}; {failure or 'no error reported'}); export it again.",
     )
 
 

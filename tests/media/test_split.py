@@ -180,6 +180,7 @@ def test_bad_sources_are_refused_by_name_and_with_advice(
 ADVICE = (
     *("Accepted are", "get the whole file", "name one video file", "copy or export it again"),
     *("which is never followed", "choose a file with a video", "export it again"),
+    "accepted (FRAMEWRIGHT_MAX_",
 )
 
 
