@@ -7,6 +7,7 @@ PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+FUZZ_STAMP := $(VENV)/.installed-fuzz
 
 # What the user typed goes to the demo through the environment, letter for letter: a file name may
 # hold spaces, quotes, percent and dollar signs.
@@ -15,7 +16,7 @@ override STYLE := $(value STYLE)
 override SCORER := $(value SCORER)
 export VIDEO STYLE SCORER KEEP FRESH
 
-.PHONY: help install demo test lint format e2e torture torture-hour bench train down clean
+.PHONY: help install demo test lint format e2e torture torture-hour fuzz bench train down clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -54,6 +55,14 @@ torture: $(STAMP) ## every good and bad file through the whole path: make tortur
 torture-hour: $(STAMP) ## an hour of video, 90,000 frames, checked one by one, and the memory it takes
 	@$(BIN)/python -m tests.torture.hour
 
+fuzz: $(FUZZ_STAMP) ## break good files in COUNT ways, fuzz what reads stored data: make fuzz [SEED=1] [COUNT=2000]
+	$(BIN)/python -m tests.fuzz.run --seed $(or $(SEED),1) --count $(or $(COUNT),2000)
+	$(BIN)/python -m tests.fuzz.guided --seed $(or $(SEED),1)
+
+$(FUZZ_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fuzz]'
+	@touch $@
+
 bench: $(STAMP) ## measure; rows go to benchmarks/results.csv
 	$(BIN)/python -m benchmarks.run
 
@@ -64,4 +73,4 @@ down: ## stop what `make demo KEEP=1` left running
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m deployments.local_stack down; fi
 
 clean: down ## remove what was built and measured, not the results in output/
-	rm -rf $(VENV) .demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .demo .fuzz build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

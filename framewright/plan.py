@@ -282,7 +282,11 @@ def _stored(store: Store, job_key: str) -> Manifest | None:
 
 def _complete(store: Store, job_key: str) -> Manifest | None:
     """Return a job that is planned and whose bundles are all there, or None."""
-    manifest = _stored(store, job_key)
+    try:
+        manifest = _stored(store, job_key)
+    except ManifestError as error:
+        logger.warning("job %s is split again: %s", job_key[:12], error.message)
+        return None
     if manifest is not None and any(store.stat(bundle.key) is None for bundle in manifest.bundles):
         logger.warning("job %s lacks bundles; splitting again", job_key[:12])
         return None
@@ -295,6 +299,14 @@ def _manifest_key(job_key: str) -> str:
 
 def _parse(data: bytes, where: str) -> Manifest:
     try:
-        return Manifest.model_validate_json(data)
+        manifest = Manifest.model_validate_json(data)
     except ValidationError as error:
         raise ManifestError(f"manifest of {where} not readable: {error}.") from error
+    most = get_settings().max_frames
+    if manifest.frames > most:
+        raise ManifestError(
+            f"manifest of {where} says {manifest.frames} frames; at most {most} are accepted "
+            "(FRAMEWRIGHT_MAX_FRAMES, on every machine).",
+            report=False,
+        )
+    return manifest

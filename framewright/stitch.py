@@ -6,14 +6,16 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from framewright.errors import InputError, OutputRefused, TransientError
 from framewright.files import PARTIAL_PREFIX, file_sha256, publish
+from framewright.media.carry import Spoilt
 from framewright.media.containers import container_for
 from framewright.media.description import lost_description
+from framewright.media.fallback import assembled
 from framewright.media.mux import Muxed, mux
 from framewright.media.verify import verify_output
 from framewright.results import StreamOutcome
@@ -81,21 +83,27 @@ def stitch(
             prefix="framewright-", dir=settings.scratch_folder or None
         ) as folder,
     ):
-        muxed = mux(
-            source,
-            manifest,
-            _Clips(store, manifest, units, Path(folder)),
-            max(unit.reorder_frames for unit in units),
-            partial,
-            output.suffix.lower(),
-            Path(folder),
-            settings,
-            report,
-        )
-        notes = _verify(partial, manifest, muxed, output.suffix)
-        notes += lost_description(
-            source, partial, muxed.targets, muxed.shift, output.suffix.lower(), settings
-        )
+        clips = _Clips(store, manifest, units, Path(folder))
+        suffix = output.suffix.lower()
+
+        def assemble(spoilt: Mapping[int, Spoilt]) -> tuple[Muxed, list[StreamOutcome]]:
+            muxed = mux(
+                source,
+                manifest,
+                clips,
+                max(unit.reorder_frames for unit in units),
+                partial,
+                suffix,
+                Path(folder),
+                settings,
+                report,
+                spoilt,
+            )
+            notes = _verify(partial, manifest, muxed, suffix)
+            notes += lost_description(source, partial, muxed.targets, muxed.shift, suffix, settings)
+            return muxed, notes
+
+        muxed, notes = assembled(assemble, source, video, suffix, Path(folder), settings)
         digest, size_bytes = file_sha256(partial), partial.stat().st_size
     seconds = time.perf_counter() - started
     logger.info("%s: %d frames, verified, in %.1f s", output.name, manifest.frames, seconds)

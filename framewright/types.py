@@ -10,11 +10,26 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    model_validator,
+)
+
+from framewright.values import (
+    MAX_FRAMES,
+    MAX_TICKS,
+    FrameRange,
+    PositiveRatio,
+    Ratio,
+    Seconds,
+    check_held,
+    check_tiled,
+)
 
 __all__ = [
     "BundleRef",
@@ -39,13 +54,6 @@ __all__ = [
 
 SCHEMA_VERSION = 1
 
-Ratio = Annotated[
-    Fraction,
-    BeforeValidator(lambda v: Fraction(v) if isinstance(v, str) else v),
-    PlainSerializer(str, return_type=str),
-]
-FrameRange = tuple[int, int]
-"""Frames ``[start, stop)``."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -101,7 +109,7 @@ class SourceInfo(Record):
     """Identity of the source: the sha256 of its bytes. The name is for people."""
 
     name: str
-    size_bytes: int
+    size_bytes: int = Field(ge=0)
     sha256: Sha256
 
 
@@ -112,15 +120,15 @@ class VideoInfo(Record):
     """The demuxer's name, such as ``mov,mp4,m4a,3gp,3g2,mj2``."""
     container_suffix: str
     """Suffix of the container an output takes by default, with its dot."""
-    stream_index: int
+    stream_index: int = Field(ge=0)
     codec: str
     """Name of the decoder."""
-    width: int
+    width: int = Field(gt=0)
     """Coded width in pixels, before rotation."""
-    height: int
+    height: int = Field(gt=0)
     pixel_format: str
-    time_base: Ratio
-    frame_rate: Ratio
+    time_base: PositiveRatio
+    frame_rate: PositiveRatio
     """Average or guessed rate, for display and for rate control; never for time stamps."""
     sample_aspect_ratio: Ratio
     """0 where unknown."""
@@ -146,11 +154,11 @@ class BundleRef(Record):
     """A stored packet bundle."""
 
     sha256: Sha256
-    size_bytes: int
-    start_frame: int
+    size_bytes: int = Field(gt=0)
+    start_frame: int = Field(ge=0)
     """Index of the first frame, in presentation order, that this bundle owns."""
     stop_frame: int
-    preroll: int = 0
+    preroll: int = Field(0, ge=0)
     """Bundles before this one with which decoding must begin, for all of its frames to come out."""
 
     @property
@@ -162,8 +170,8 @@ class BundleRef(Record):
 class Unit(Record):
     """A half-open range of frames ``[start, stop)``: the work of one scoring task."""
 
-    index: int
-    start: int
+    index: int = Field(ge=0)
+    start: int = Field(ge=0)
     stop: int
 
     @property
@@ -175,9 +183,27 @@ class Unit(Record):
 class TickRuns(Record):
     """Presentation time stamps, compressed as a start and runs of equal steps."""
 
-    first: int
+    first: int = Field(ge=-MAX_TICKS, le=MAX_TICKS)
     runs: tuple[tuple[int, int], ...] = ()
     """``(step_ticks, repetitions)`` in order."""
+
+    @model_validator(mode="after")
+    def _can_be_unpacked(self) -> TickRuns:
+        tick = self.first
+        for step, count in self.runs:
+            if count < 1:
+                raise ValueError(f"a run of {count} steps; at least 1 is possible")
+            tick += step * count
+            if not -MAX_TICKS <= tick <= MAX_TICKS:
+                raise ValueError(f"the time stamp {tick} does not fit into 64 bits")
+        if self.count > MAX_FRAMES:
+            raise ValueError(f"{self.count} time stamps; at most {MAX_FRAMES} are possible")
+        return self
+
+    @property
+    def count(self) -> int:
+        """Number of time stamps, without unpacking them."""
+        return 1 + sum(count for _, count in self.runs)
 
     @classmethod
     def pack(cls, ticks: list[int]) -> TickRuns:
@@ -230,7 +256,7 @@ class EncoderSpec(Record):
     codec: str
     pixel_format: str
     options: dict[str, str] = Field(default_factory=dict)
-    threads: int = 1
+    threads: int = Field(1, ge=1)
     build: str = ""
     """Version of the library that encodes, because headers differ between versions."""
 
@@ -244,17 +270,35 @@ class Manifest(Record):
     video: VideoInfo
     pts: TickRuns
     """Time stamps of all frames, in the video's time base, in presentation order."""
-    last_duration_ticks: int
+    last_duration_ticks: int = Field(ge=0, le=MAX_TICKS)
     counted: bool = False
     """True where frames are found by counting what the decoder gives, not by their time stamps:
     those of the source's packets are missing, repeated, or not the times of presentation."""
-    bundles: tuple[BundleRef, ...]
-    units: tuple[Unit, ...]
+    bundles: tuple[BundleRef, ...] = Field(min_length=1)
+    units: tuple[Unit, ...] = Field(min_length=1)
     scorer: ScorerIdentity
     encoder: EncoderSpec
     treatment: Treatment = Treatment()
     held: tuple[FrameRange, ...] = ()
     """Damaged frames, in order: each shows the last good frame before it, or else the first."""
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Manifest:
+        frames = self.frames
+        check_tiled("bundles", [(b.start_frame, b.stop_frame) for b in self.bundles], frames)
+        check_tiled("units", [(unit.start, unit.stop) for unit in self.units], frames)
+        if [unit.index for unit in self.units] != list(range(len(self.units))):
+            raise ValueError("units are not numbered from 0 in their order")
+        if self.pts.count != frames:
+            raise ValueError(f"{self.pts.count} time stamps for {frames} frames")
+        if any(step < 1 for step, _ in self.pts.runs):
+            raise ValueError("time stamps do not increase")
+        if self.counted and len(self.bundles) > 1:
+            raise ValueError(f"frames are counted, over {len(self.bundles)} bundles; 1 is possible")
+        if any(bundle.preroll > place for place, bundle in enumerate(self.bundles)):
+            raise ValueError("a bundle's preroll begins before the first bundle")
+        check_held(self.held, frames)
+        return self
 
     @property
     def frames(self) -> int:
@@ -304,29 +348,37 @@ class ScoredUnit(Record):
 
     schema_version: Literal[1] = 1
     job_key: Sha256
-    index: int
-    start: int
+    index: int = Field(ge=0)
+    start: int = Field(ge=0)
     stop: int
-    frames: int
-    width: int
-    height: int
-    reorder_frames: int
+    frames: int = Field(gt=0)
+    width: int = Field(gt=0)
+    height: int = Field(gt=0)
+    reorder_frames: int = Field(ge=0)
     """By how many places the encoder delayed a frame: sets the decoding times of the output."""
     video_sha256: Sha256
-    size_bytes: int
-    started_at: float = 0.0
+    size_bytes: int = Field(gt=0)
+    started_at: Seconds = 0.0
     """When scoring began, with the model loaded: seconds since the epoch, by the worker's clock."""
-    seconds: float
+    seconds: Seconds
     """Wall time of the unit on its worker, model loading excluded."""
-    setup_seconds: float = 0.0
+    setup_seconds: Seconds = 0.0
     """Time to load the model, where this unit was the first of its process."""
-    model_seconds: float
+    model_seconds: Seconds
     """Time inside the scorer."""
     batch_frames: int
     device: str
     worker: str = ""
     reused: bool = False
     """True where an earlier run had scored it: set on the copy that is returned, never stored."""
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> ScoredUnit:
+        if self.stop - self.start != self.frames:
+            raise ValueError(f"{self.frames} frames in [{self.start}, {self.stop})")
+        if self.reorder_frames >= self.frames:
+            raise ValueError(f"{self.reorder_frames} of {self.frames} frames reordered")
+        return self
 
 
 Stage = Literal["split", "check", "upload", "score", "stitch", "verify"]

@@ -38,8 +38,9 @@ _MAX_PACKET_BYTES = 1 << 30
 _READ_BYTES = 1 << 20
 
 _PALETTE_BYTES = 1024
+_MAX_SIDE_PX = 1 << 20
 
-_KEY, _DISCARD, _TAIL, _PALETTE = 1, 2, 4, 8
+_KEY, _DISCARD, _TAIL, _PALETTE, _CORRUPT = 1, 2, 4, 8, 16
 
 
 class StreamHeader(BaseModel):
@@ -47,13 +48,13 @@ class StreamHeader(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    codec: str
+    codec: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")
     codec_tag: str
-    width: int = Field(gt=0)
-    height: int = Field(gt=0)
-    pixel_format: str
+    width: int = Field(gt=0, le=_MAX_SIDE_PX)
+    height: int = Field(gt=0, le=_MAX_SIDE_PX)
+    pixel_format: str = Field(pattern=r"^[A-Za-z0-9_]{0,64}$")
     extradata_base64: str
-    bits_per_coded_sample: int = 0
+    bits_per_coded_sample: int = Field(0, ge=0, le=256)
     """As the container states it; some decoders choose their pixel format by it. 0 for unknown."""
 
     @field_validator("extradata_base64")
@@ -80,6 +81,8 @@ class PacketRecord:
     """Fed to the decoder but never shown (edit lists)."""
     tail: bool = False
     """Belongs to the next bundle; here only so that leading pictures can be decoded."""
+    corrupt: bool = False
+    """The container says that it is incomplete: in MPEG-TS, parts of it were lost on the way."""
     palette: bytes = b""
     """Colours that the decoder is to use from here on, 256 times 4 bytes; empty for no change."""
 
@@ -108,7 +111,7 @@ class BundleWriter:
                 f"a palette of {len(packet.palette)} bytes; allowed are 0 and {_PALETTE_BYTES}."
             )
         flags = _KEY * packet.key | _DISCARD * packet.discard | _TAIL * packet.tail
-        flags |= _PALETTE * bool(packet.palette)
+        flags |= _PALETTE * bool(packet.palette) | _CORRUPT * packet.corrupt
         pts = _NO_TIME if packet.pts is None else packet.pts
         dts = _NO_TIME if packet.dts is None else packet.dts
         self._write(_RECORD.pack(len(packet.payload), pts, dts, flags))
@@ -180,6 +183,7 @@ class BundleReader:
                 key=bool(flags & _KEY),
                 discard=bool(flags & _DISCARD),
                 tail=bool(flags & _TAIL),
+                corrupt=bool(flags & _CORRUPT),
                 palette=self._exactly(_PALETTE_BYTES) if flags & _PALETTE else b"",
             )
             count += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,7 +12,14 @@ from framewright.media.containers import CONTAINERS, ContainerRule, container_fo
 from framewright.results import StreamOutcome
 from framewright.types import EncoderSpec, OtherStream, VideoInfo
 
-__all__ = ["Carry", "carry_streams", "loses_aspect", "lost_properties", "preferred_suffix"]
+__all__ = [
+    "Carry",
+    "Spoilt",
+    "carry_streams",
+    "loses_aspect",
+    "lost_properties",
+    "preferred_suffix",
+]
 
 _ATTACHED_PIC = 0x400
 _LOSSLESS = ("pcm_", "adpcm", "flac", "alac", "truehd", "mlp", "wavpack", "tta", "s302m", "ape")
@@ -59,10 +67,40 @@ class Carry:
         )
 
 
-def carry_streams(video: VideoInfo, suffix: str) -> list[Carry]:
-    """Decide for every stream beside the scored one, in the order of the source."""
+@dataclass(frozen=True, slots=True)
+class Spoilt:
+    """Why a stream cannot be copied although its codec could."""
+
+    why: str
+    may_convert: bool
+
+
+def carry_streams(
+    video: VideoInfo, suffix: str, spoilt: Mapping[int, Spoilt] | None = None
+) -> list[Carry]:
+    """Decide for every stream beside the scored one, in the order of the source.
+
+    Args:
+        video: what the probe said.
+        suffix: container of the output.
+        spoilt: streams that must not be copied, by index.
+    """
     rule = container_for(suffix)
-    return [_decide(stream, rule) for stream in video.others]
+    spoilt = spoilt or {}
+    return [
+        _salvaged(stream, rule, spoilt[stream.index])
+        if stream.index in spoilt
+        else _decide(stream, rule)
+        for stream in video.others
+    ]
+
+
+def _salvaged(stream: OtherStream, rule: ContainerRule, spoilt: Spoilt) -> Carry:
+    why = f"{stream.codec or stream.kind} is damaged and cannot be copied ({spoilt.why})"
+    codecs = _encoders(stream, rule) if stream.kind == "audio" and spoilt.may_convert else []
+    if not codecs:
+        return Carry(stream, "drop", detail=why)
+    return _converted(stream, codecs[0], f"{why}: converted to {codecs[0]}")
 
 
 def preferred_suffix(video: VideoInfo) -> str:
@@ -137,14 +175,21 @@ def _audio(stream: OtherStream, rule: ContainerRule) -> Carry:
         return Carry(stream, "copy")
     if not stream.codec:
         return Carry(stream, "drop", detail="audio of an unknown codec")
-    lossless = stream.codec.startswith(_LOSSLESS)
-    choices = ["flac", "alac"] if lossless else []
-    for codec in [*choices, "aac", "libopus"]:
-        if codec in rule.audio:
-            detail = f"{stream.codec} does not fit into {rule.suffix}: converted to {codec}"
-            options = () if codec in ("flac", "alac") else _lossy_options(codec)
-            return Carry(stream, "convert", codec, options, detail)
+    for codec in _encoders(stream, rule):
+        detail = f"{stream.codec} does not fit into {rule.suffix}: converted to {codec}"
+        return _converted(stream, codec, detail)
     return Carry(stream, "drop", detail=f"{stream.codec} does not fit into {rule.suffix}")
+
+
+def _encoders(stream: OtherStream, rule: ContainerRule) -> list[str]:
+    """Encoders whose sound a container holds, the best for a stream first."""
+    lossless = ["flac", "alac"] if stream.codec.startswith(_LOSSLESS) else []
+    return [codec for codec in [*lossless, "aac", "libopus"] if codec in rule.audio]
+
+
+def _converted(stream: OtherStream, codec: str, detail: str) -> Carry:
+    options = () if codec in ("flac", "alac") else _lossy_options(codec)
+    return Carry(stream, "convert", codec, options, detail)
 
 
 def _lossy_options(codec: str) -> tuple[tuple[str, str], ...]:
@@ -175,6 +220,8 @@ def _video(stream: OtherStream, rule: ContainerRule) -> Carry:
     fits = {"h264", "hevc", "mpeg4", "av1", "libdav1d", "vp9", "mpeg2video"}
     if rule.suffix == ".webm":
         fits = {"vp8", "vp9", "libdav1d", "av1"}
+    if rule.suffix == ".mov":
+        fits -= {"vp9", "libdav1d", "av1"}  # FFmpeg writes these into MP4 only
     if stream.codec in fits:
         return Carry(stream, "copy", detail="a further video stream, not scored")
     return Carry(stream, "drop", detail=f"{stream.codec} video does not fit into {rule.suffix}")

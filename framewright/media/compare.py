@@ -6,13 +6,13 @@ import os
 import tempfile
 from pathlib import Path
 
-import av
 import ffmpeg
 
+from framewright.errors import EngineBug
 from framewright.files import PARTIAL_PREFIX, publish
 from framewright.media.ffmpeg import local_input, run_graph
 from framewright.media.probe import select_video_stream
-from framewright.media.source import file_url
+from framewright.media.source import file_url, open_media
 
 __all__ = ["comparison_path", "side_by_side"]
 
@@ -34,7 +34,7 @@ def side_by_side(left: Path, right: Path, output: Path) -> None:
     one's height, at most 720 lines. ``output`` appears whole or not at all.
 
     Raises:
-        EngineBug: ffmpeg failed.
+        EngineBug: ffmpeg failed, or ``right`` has no picture.
     """
     descriptor, name = tempfile.mkstemp(prefix=PARTIAL_PREFIX, suffix=".mp4", dir=output.parent)
     os.close(descriptor)
@@ -72,13 +72,15 @@ def _write(left: Path, right: Path, output: Path) -> None:
 
 
 def _stream_index(path: Path) -> int:
-    with av.open(file_url(path), metadata_errors="replace") as container:
+    with open_media(path) as container:
         return select_video_stream(container, path).index
 
 
 def _panel_height(path: Path) -> int:
-    with av.open(file_url(path), metadata_errors="replace") as container:
+    with open_media(path) as container:
         stream = select_video_stream(container, path)
-        frame = next(container.decode(stream))
+        frame = next(container.decode(stream), None)
+        if frame is None:
+            raise EngineBug(f"{path.name!r} has no picture that could be shown beside another.")
         shown = stream.height if frame.rotation % 180 == 0 else stream.width
     return min(_PANEL_HEIGHT, shown // 2 * 2)

@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import av.error
+
 from framewright.errors import EngineBug
 from framewright.media.carry import Carry
 from framewright.media.ffmpeg import convert_stream
+from framewright.media.source import open_media
 
 __all__ = ["convert_streams"]
 
@@ -61,4 +64,16 @@ def _converted(source: Path, carry: Carry, scratch: Path) -> Path:
     suffix = ".mkv" if carry.codec in ("subrip", "webvtt") else ".mp4"
     path = scratch / f"stream-{carry.stream.index}{suffix}"
     convert_stream(source, carry.stream.index, carry.codec, dict(carry.options), path)
+    _check_converted(path)
     return path
+
+
+def _check_converted(path: Path) -> None:
+    """Refuse a file without a stream: what ffmpeg writes where it could decode nothing."""
+    try:
+        with open_media(path) as container:
+            found = len(container.streams)
+    except av.error.FFmpegError as error:
+        raise EngineBug(f"what was converted cannot be read: {error}.") from error
+    if not found:
+        raise EngineBug("nothing of it could be decoded.")

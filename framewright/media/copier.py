@@ -13,6 +13,7 @@ from av.rational import AVRational
 from av.stream import AttachmentStream, Stream
 
 from framewright.media.carry import Carry
+from framewright.media.source import packets_of
 from framewright.results import StreamOutcome
 
 __all__ = [
@@ -107,7 +108,7 @@ class Copier:
 
     def _copied(self) -> TimedPackets:
         streams = [self._container.streams[index] for index in self._copies]
-        for packet in self._container.demux(streams) if streams else ():
+        for packet in packets_of(self._container, *streams) if streams else ():
             index = packet.stream_index
             if packet.size and self._hashes.get(index):
                 self._hashes[index].update(payload(packet, self._container.format.name))

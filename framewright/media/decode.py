@@ -153,9 +153,22 @@ def _decode(bundles: Sequence[BundleSource], on_damage: OnDamage | None) -> Iter
             for record in reader:
                 if record.tail and position != last:
                     continue
+                if record.corrupt and not record.discard:
+                    _report_incomplete(record, on_damage)
                 yield from _feed(context, record, on_damage)
     if context is not None:
         yield from _flush(context, on_damage)
+
+
+def _report_incomplete(record: PacketRecord, on_damage: OnDamage | None) -> None:
+    """Tell what the decoder may not notice: that the container misses a part of a packet."""
+    if on_damage is None:
+        raise SourceRefused(
+            "damaged",
+            f"the packet with time stamp {record.pts} is incomplete, its container says; repair or "
+            "re-export the file.",
+        )
+    on_damage(record)
 
 
 def _decoder(header: StreamHeader) -> VideoCodecContext:
@@ -165,12 +178,15 @@ def _decoder(header: StreamHeader) -> VideoCodecContext:
         raise ManifestError(f"{header.codec!r} is not a video decoder of this PyAV.") from error
     if not isinstance(context, VideoCodecContext):
         raise ManifestError(f"{header.codec!r} is not a video decoder of this PyAV.")
-    if header.extradata:
-        context.extradata = header.extradata
-    context.codec_tag = header.codec_tag
-    context.width, context.height = header.width, header.height
-    if header.pixel_format:
-        context.pix_fmt = header.pixel_format
+    try:
+        if header.extradata:
+            context.extradata = header.extradata
+        context.codec_tag = header.codec_tag
+        context.width, context.height = header.width, header.height
+        if header.pixel_format:
+            context.pix_fmt = header.pixel_format
+    except (ValueError, OverflowError) as error:
+        raise ManifestError(f"no {header.codec} stream is like that: {error}.") from error
     context.bits_per_coded_sample = header.bits_per_coded_sample
     context.thread_type = "NONE"
     context.copy_opaque = True

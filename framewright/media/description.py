@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-import av
 from av.container import InputContainer
 from av.stream import Disposition, Stream
 
 from framewright.media.copier import QUICKTIME_LANGUAGES, kept_tags, title_of
-from framewright.media.source import file_url, open_source
+from framewright.media.source import open_media, open_source
 from framewright.results import StreamOutcome
 from framewright.settings import Settings
 
@@ -46,7 +45,7 @@ def lost_description(
         suffix: container of the output, for the words.
         settings: limits for opening the source.
     """
-    with open_source(source, settings) as old, av.open(file_url(output)) as new:
+    with open_source(source, settings) as old, open_media(output) as new:
         found = [("container", 0, words) for words in _of_container(old, new, shift, suffix)]
         flagged = {s.type for s in old.streams if s.disposition & Disposition.default}
         for index, target in targets.items():

@@ -8,9 +8,10 @@ variable frame rates cannot collide. Everything else is copied packet by packet.
 from __future__ import annotations
 
 import heapq
+import math
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -24,11 +25,11 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from framewright.errors import FrameCountError, VerificationError
-from framewright.media.carry import carry_streams, lost_properties
+from framewright.media.carry import Spoilt, carry_streams, lost_properties
 from framewright.media.containers import ContainerRule, container_for
 from framewright.media.convert import convert_streams
 from framewright.media.copier import Copier, TimedPackets, copy_tags, kept_tags
-from framewright.media.source import file_url, open_source
+from framewright.media.source import file_url, open_media, open_source
 from framewright.media.treatment import treated
 from framewright.results import StreamOutcome
 from framewright.settings import Settings
@@ -39,8 +40,9 @@ __all__ = ["ClipSource", "Muxed", "mux"]
 ClipSource = Callable[[int], Path]
 """Gives the local path of a unit's clip, valid until the next call."""
 
-_MOVIE_TIMESCALE = "1440000"
+_MOVIE_TIMESCALE = 1440000
 """FFmpeg's default of 1000 rounds the offsets between streams by up to a millisecond."""
+_MOST_TIMESCALE = (1 << 31) - 1
 
 _MP4_TAGS = frozenset(
     [
@@ -82,6 +84,7 @@ def mux(
     scratch: Path,
     settings: Settings,
     on_frame: Callable[[int], None],
+    spoilt: Mapping[int, Spoilt] | None = None,
 ) -> Muxed:
     """Write the output file.
 
@@ -95,12 +98,15 @@ def mux(
         scratch: folder for converted streams.
         settings: limits for opening the source.
         on_frame: told the number of frames written, now and then.
+        spoilt: streams of the source that must not be copied, by index.
 
     Raises:
+        FFmpegError: the container does not take a packet.
         FrameCountError: a unit's clip does not hold the frames it should.
     """
     rule = container_for(suffix)
-    carries, converted = convert_streams(source, carry_streams(manifest.video, suffix), scratch)
+    plan = carry_streams(manifest.video, suffix, spoilt)
+    carries, converted = convert_streams(source, plan, scratch)
     with ExitStack() as stack:
         container = stack.enter_context(open_source(source, settings))
         out = stack.enter_context(_open_output(output, rule, manifest, container))
@@ -113,7 +119,7 @@ def mux(
         output_video = treated(manifest.video, manifest.treatment)
         lost = lost_properties(output_video, manifest.encoder, suffix)
         muxed.outcomes.extend(_changed(manifest, detail) for detail in lost)
-        template = stack.enter_context(av.open(file_url(clip(0))))
+        template = stack.enter_context(open_media(clip(0)))
         video = _add_video(out, template, manifest, rule)
         copy_tags(container.streams[manifest.video.stream_index], video)
         muxed.width, muxed.height = video.codec_context.width, video.codec_context.height
@@ -125,7 +131,7 @@ def mux(
                 copier.add(carry)
             elif carry.action == "convert":
                 path = converted[carry.stream.index]
-                copier.add_converted(stack.enter_context(av.open(file_url(path))), carry)
+                copier.add_converted(stack.enter_context(open_media(path)), carry)
         _copy_description(container, out, shift)
         packets = _video_packets(
             manifest, clip, muxed.pts, reorder_frames, video, _header_of(template), on_frame
@@ -155,11 +161,17 @@ def _open_output(
         # Phones and cameras keep tags in a list of free keys, which only this writes again.
         free = manifest.video.container.startswith("mov,") and bool(keys - _MP4_TAGS)
         options |= {
-            "movie_timescale": _MOVIE_TIMESCALE,
+            "movie_timescale": str(_movie_timescale(manifest.video.time_base)),
             "video_track_timescale": str(manifest.video.time_base.denominator),
             "movflags": "+faststart+use_metadata_tags" if free else "+faststart",
         }
     return av.open(file_url(output), "w", format=rule.muxer, options=options)
+
+
+def _movie_timescale(time_base: Fraction) -> int:
+    """Return ticks per second in which the first picture's time, too, is a whole number."""
+    common = math.lcm(_MOVIE_TIMESCALE, time_base.denominator)
+    return common if common <= _MOST_TIMESCALE else max(_MOVIE_TIMESCALE, time_base.denominator)
 
 
 def _add_video(
@@ -230,7 +242,7 @@ def _video_packets(
     lead = pts[min(reorder_frames, len(pts) - 1)] - pts[0]
     for unit in manifest.units:
         path = clip(unit.index)
-        with av.open(file_url(path)) as container:
+        with open_media(path) as container:
             if _header_of(container) != header:
                 raise VerificationError(f"unit {unit.index} was encoded with another header.")
             ticks = _ticks(path, unit)
@@ -258,7 +270,7 @@ def _video_packets(
 def _ticks(path: Path, unit: Unit) -> array[int]:
     """Check a clip in a first pass, and return its time stamps in order: 8 bytes for each frame."""
     ticks = array("q")
-    with av.open(file_url(path)) as container:
+    with open_media(path) as container:
         for packet in _packets(container):
             if not ticks and not packet.is_keyframe:
                 raise VerificationError(f"unit {unit.index} does not begin with a keyframe.")

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +15,7 @@ import av
 import av.error
 from av.container import InputContainer
 from av.stream import Disposition, Stream
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -27,7 +29,7 @@ from framewright.media.messages import (
     side_data,
     stream_facts,
 )
-from framewright.media.source import open_source
+from framewright.media.source import open_source, packets_of
 from framewright.settings import Settings
 from framewright.types import ColorSpec, HdrMetadata, OtherStream, VideoInfo
 
@@ -44,6 +46,8 @@ _FRAMES_LOOKED_AT = 8
 _PIXELS_LOOKED_AT = 8 * 1920 * 1088
 _CODES_FIELDS_APART = ("hevc",)
 """Decoders that give the two fields of an interlaced frame as two frames."""
+_MOST_FIRST_PACKETS = 1024
+"""More than any stream needs to reach its first picture."""
 
 
 def probe(path: Path, settings: Settings) -> VideoInfo:
@@ -64,7 +68,7 @@ def probe_container(
     Returns the time stamp of the first picture too, as the decoder gives it.
     """
     stream = select_video_stream(container, path)
-    context = stream.codec_context
+    context = _decoder_of(stream, path)
     _check_pixels(context.width, context.height, path, settings)
     facts = stream_facts(container, stream)
     _check_base_layer(facts, path)
@@ -143,6 +147,18 @@ def select_video_stream(container: InputContainer, path: Path) -> VideoStream:
     return (marked or moving)[0]
 
 
+def _decoder_of(stream: VideoStream, path: Path) -> VideoCodecContext:
+    # PyAV's stubs do not say that there is none for a codec that FFmpeg does not know.
+    context: VideoCodecContext | None = stream.codec_context
+    if context is None:
+        raise SourceRefused(
+            "unsupported",
+            f"{path.name!r} has video of a codec that no decoder is known for; convert it to H.264 "
+            "first.",
+        )
+    return context
+
+
 def _check_pixels(width: int, height: int, path: Path, settings: Settings) -> None:
     if width * height > settings.max_frame_pixels:
         raise SourceRefused(
@@ -197,21 +213,24 @@ def _decoded(container: InputContainer, stream: VideoStream, path: Path) -> Iter
     # Else a decoder adds film grain to the picture and does not tell that there was any.
     context.options = {**context.options, "export_side_data": "film_grain"}
     packets = 0
-    for packet in container.demux(stream):
-        packets += bool(packet.size)
-        try:
-            for frame in packet.decode():
-                if isinstance(frame, VideoFrame):
-                    found = True
-                    yield frame
-        except av.error.MemoryError:
-            raise
-        except av.error.FFmpegError as error:
-            failure = error
-        if found and failure:
-            break
-        if packets > 1024:  # more than any stream needs to reach its first picture
-            break
+    try:
+        for packet in islice(packets_of(container, stream), _MOST_FIRST_PACKETS):
+            packets += bool(packet.size)
+            try:
+                for frame in packet.decode():
+                    if isinstance(frame, VideoFrame):
+                        found = True
+                        yield frame
+            except av.error.MemoryError:
+                raise
+            except av.error.FFmpegError as error:
+                failure = error
+            if found and failure:
+                break
+    except av.error.MemoryError:
+        raise
+    except av.error.FFmpegError as error:
+        failure = error
     if not found:
         raise _no_picture(stream, path, packets, failure)
 

@@ -18,11 +18,11 @@ from framewright.types import (
     FrameRange,
     Progress,
     ProgressCallback,
-    Ratio,
     Record,
     TickRuns,
     VideoInfo,
 )
+from framewright.values import Ratio
 
 __all__ = [
     "MODULE",

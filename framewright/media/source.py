@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import av
 import av.error
 from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Stream
 
 from framewright.errors import RefusalReason, SourceRefused
 from framewright.settings import Settings
 
-__all__ = ["FORMATS", "check_file", "file_url", "is_text", "open_source"]
+__all__ = [
+    "FORMATS",
+    "check_file",
+    "file_url",
+    "is_text",
+    "open_media",
+    "open_source",
+    "packets_of",
+]
 
 FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2",
@@ -58,6 +70,41 @@ def is_text(path: Path) -> bool:
     return not any("\udc80" <= letter <= "\udcff" for letter in str(path))
 
 
+def open_media(
+    file: Path | BinaryIO, max_frame_pixels: int | None = None, *, edits: bool = True
+) -> InputContainer:
+    """Open a media file for reading so that it can make FFmpeg open nothing else.
+
+    Whatever reads media goes through here or ``open_source``: a file may have been replaced by a
+    playlist since it was checked, and a seekable stream names no format by its suffix.
+
+    Args:
+        file: a local file, or an open binary stream.
+        max_frame_pixels: pixels beyond which no picture is decoded; FFmpeg's own limit if None.
+        edits: False to read all that an MP4 or MOV stores, also what its edit list leaves out.
+
+    Raises:
+        FFmpegError: not readable, or of a format that is not on the list.
+    """
+    name = file_url(file) if isinstance(file, Path) else file
+    options = dict(_OPTIONS)
+    if max_frame_pixels is not None:
+        options["max_pixels"] = str(max_frame_pixels)
+    if not edits:
+        options["ignore_editlist"] = "1"
+    return av.open(name, "r", options=options, metadata_errors="replace", timeout=60.0)
+
+
+def packets_of(container: InputContainer, *streams: Stream) -> Iterator[Packet[Any]]:
+    """Yield the packets of some streams to the end, and then those that flush their decoders.
+
+    PyAV 18.1 raises IndexError behind the last packet where further streams began within the file,
+    which neither it nor framewright knows of.
+    """
+    with suppress(IndexError):
+        yield from container.demux(*streams)
+
+
 @contextmanager
 def open_source(path: Path, settings: Settings, *, edits: bool = True) -> Iterator[InputContainer]:
     """Open a video file for reading; a refusal from within the block gets the file's name.
@@ -72,16 +119,8 @@ def open_source(path: Path, settings: Settings, *, edits: bool = True) -> Iterat
             open other files.
     """
     check_file(path, settings)
-    options = {**_OPTIONS, "max_pixels": str(settings.max_frame_pixels)}
-    if not edits:
-        options["ignore_editlist"] = "1"
     try:
-        container = av.open(
-            file_url(path),
-            options=options,
-            metadata_errors="replace",
-            timeout=60.0,
-        )
+        container = open_media(path, settings.max_frame_pixels, edits=edits)
     except av.error.MemoryError:
         raise
     except (av.error.FFmpegError, ValueError) as error:
@@ -115,11 +154,22 @@ def check_file(path: Path, settings: Settings) -> None:
         raise SourceRefused(
             "unsupported", f"the path {str(path)!r} is not UTF-8, which FFmpeg needs; rename it."
         )
-    if not path.exists():
-        raise SourceRefused("not_found", f"there is no file {str(path)!r}; check the path.")
-    if not path.is_file():
+    try:
+        found = path.stat()
+        if stat.S_ISREG(found.st_mode):  # a pipe would wait for somebody to write into it
+            path.open("rb").close()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise SourceRefused(
+            "not_found", f"there is no file {str(path)!r}; check the path."
+        ) from error
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise SourceRefused(
+            "unreadable", f"{str(path)!r} cannot be read ({why}); check the path and permissions."
+        ) from error
+    if not stat.S_ISREG(found.st_mode):
         raise SourceRefused("unreadable", f"{str(path)!r} is not a file; name one video file.")
-    size_bytes = path.stat().st_size
+    size_bytes = found.st_size
     if size_bytes == 0:
         raise SourceRefused("empty", f"{path.name!r} is empty (0 bytes); copy or export it again.")
     if size_bytes > settings.max_source_bytes:

@@ -28,7 +28,7 @@ from framewright.errors import SourceRefused
 from framewright.media.bundle import PacketRecord, StreamHeader
 from framewright.media.cutter import CutBundle, Cutter
 from framewright.media.probe import probe_container
-from framewright.media.source import open_source
+from framewright.media.source import open_source, packets_of
 from framewright.media.structure import structural_defect
 from framewright.media.times import FrameTimes, frame_times
 from framewright.media.units import frames_per_unit
@@ -205,6 +205,7 @@ def _demux(
                     dts=packet.dts,
                     key=packet.is_keyframe,
                     discard=packet.is_discard,
+                    corrupt=packet.is_corrupt,
                     palette=bytes(packet.get_sidedata("palette")) if has_palettes else b"",
                 )
             )
@@ -250,7 +251,7 @@ def _check_length(
 
 def _packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[Any]]:
     try:
-        for packet in container.demux(stream):
+        for packet in packets_of(container, stream):
             if packet.size:
                 yield packet
     except av.error.FFmpegError as error:

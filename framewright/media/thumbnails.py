@@ -11,7 +11,7 @@ from av.video.frame import VideoFrame
 from PIL import Image
 
 from framewright.media.probe import select_video_stream
-from framewright.media.source import file_url
+from framewright.media.source import open_media
 
 __all__ = ["thumbnails"]
 
@@ -30,7 +30,7 @@ def thumbnails(source: Path, output: Path, count: int = 3) -> list[tuple[bytes, 
 
 
 def _pictures(path: Path, shares: list[Fraction]) -> list[bytes]:
-    with av.open(file_url(path), metadata_errors="replace") as container:
+    with open_media(path) as container:
         stream = select_video_stream(container, path)
         base = stream.time_base or Fraction(1, 90000)
         ticks = stream.duration or round(Fraction(container.duration or 0, av.time_base) / base)

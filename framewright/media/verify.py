@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 
 from framewright.errors import FrameCountError, VerificationError
 from framewright.media.copier import payload
-from framewright.media.source import file_url
+from framewright.media.source import open_media
 
 __all__ = ["largest_error_seconds", "verify_output"]
 
@@ -45,7 +44,7 @@ def verify_output(
         VerificationError: a time, or the payload of a sound or of subtitles differs.
     """
     found = array("q")  # 8 bytes for each frame of the video
-    with av.open(file_url(path)) as container:
+    with open_media(path) as container:
         stream = container.streams.video[0]
         video, found_base = stream.index, stream.time_base or time_base
         sounds = {stream.index: hashlib.sha256() for stream in container.streams.audio}

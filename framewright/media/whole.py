@@ -10,6 +10,8 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from framewright.media.source import packets_of
+
 __all__ = ["Missing", "missing_end"]
 
 _TOLERANCE_SECONDS = 0.5
@@ -79,7 +81,7 @@ def _end_of_others(container: InputContainer, on_packet: Callable[[], None]) -> 
     end_seconds = 0.0
     if others:
         container.seek(0)
-        for packet in container.demux(others):
+        for packet in packets_of(container, *others):
             on_packet()
             if packet.pts is not None and packet.time_base is not None:
                 ticks = packet.pts + (packet.duration or 0)
