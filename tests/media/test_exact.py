@@ -1,4 +1,4 @@
-"""Good clips through split, score and stitch, frame by frame: a third of `make torture`."""
+"""Good clips through split, score and stitch, frame by frame: a quarter of `make torture`."""
 
 from __future__ import annotations
 

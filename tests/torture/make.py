@@ -33,8 +33,8 @@ HARD = (
     *("cfr25", "vfr_jitter", "open_gop_ts", "hevc_mkv", "intra_refresh_ts", "edit_cut", "gif"),
     *("mid_gop_ts", "paff_ts", "tracks_mkv", "b_frames_16", "edits_empty_and_cut"),
 )
-QUICK_KINDS = {name: KINDS[name] for name in [*HARD, *list(KINDS)[::3]] if name != "uhd"}
-"""Every third good kind, and some that cutting is hard on: for the tests of every day.
+QUICK_KINDS = {name: KINDS[name] for name in [*HARD, *list(KINDS)[::4]] if name != "uhd"}
+"""Every fourth good kind, and some that cutting is hard on: for the tests of every day.
 
 All of them, at all unit sizes, are for ``make torture``.
 """
