@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import math
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -39,6 +40,8 @@ from framewright.types import BundleRef, Progress, ProgressCallback, VideoInfo
 __all__ = ["SplitVideo", "split_video"]
 
 _MIN_BUNDLE_FRAMES = 24
+_BEFORE_A_JOINT = 2
+"""By so many packets the mark may lie before the clock that starts anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +195,7 @@ def _demux(
     cutter = Cutter(folder, _header(stream), bundle_frames)
     has_palettes = stream.codec_context.pix_fmt == "pal8"
     try:
-        for packet in _packets(container, stream):
+        for packet, incomplete in _judged(_packets(container, stream)):
             timeline.packets += 1
             if not packet.is_discard:
                 timeline.pts.append(packet.pts)
@@ -205,7 +208,7 @@ def _demux(
                     dts=packet.dts,
                     key=packet.is_keyframe,
                     discard=packet.is_discard,
-                    corrupt=packet.is_corrupt,
+                    corrupt=incomplete,
                     palette=bytes(packet.get_sidedata("palette")) if has_palettes else b"",
                 )
             )
@@ -256,6 +259,28 @@ def _packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[
                 yield packet
     except av.error.FFmpegError as error:
         raise SourceRefused("damaged", f"the file cannot be read to its end: {error}.") from error
+
+
+def _judged(packets: Iterator[Packet[Any]]) -> Iterator[tuple[Packet[Any], bool]]:
+    """Yield packets, and whether a part of each is missing, by what the container says.
+
+    Where two transport streams are joined, their counters do not meet, and FFmpeg marks one of the
+    last packets before the joint as corrupt, which is whole: there the clock starts anew.
+    """
+    waiting: deque[Packet[Any]] = deque()
+    for packet in packets:
+        waiting.append(packet)
+        if len(waiting) > _BEFORE_A_JOINT:
+            yield waiting[0], _is_incomplete(waiting)
+            waiting.popleft()
+    while waiting:
+        yield waiting[0], _is_incomplete(waiting)
+        waiting.popleft()
+
+
+def _is_incomplete(packets: deque[Packet[Any]]) -> bool:
+    stamps = [packet.dts for packet in packets if packet.dts is not None]
+    return packets[0].is_corrupt and all(a <= b for a, b in pairwise(stamps))
 
 
 def _check_whole(
