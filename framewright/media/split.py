@@ -105,7 +105,7 @@ def split_video(
 
         missing = _check_whole(
             container, stream, timeline, tell, lambda: _stored(path, video, settings)
-        ) or _broken(path, video)
+        ) or _broken(path, video, tell)
         if missing is not None and not tolerant:
             raise _refusal(missing)
         times = frame_times(
@@ -298,9 +298,9 @@ def _check_whole(
     return missing_end(container, stream, timeline.packets, end_seconds, tell, stored)
 
 
-def _broken(path: Path, video: VideoInfo) -> Missing | None:
+def _broken(path: Path, video: VideoInfo, tell: Callable[[], None]) -> Missing | None:
     """Say what is wrong with the container itself: FFmpeg reads past a hole without a word."""
-    defect = structural_defect(path, video.container)
+    defect = structural_defect(path, video.container, tell)
     return None if defect is None else Missing(defect.words, None, inside=not defect.cut)
 
 
