@@ -38,6 +38,8 @@ from framewright.types import BundleRef, Progress, ProgressCallback, VideoInfo
 __all__ = ["SplitVideo", "split_video"]
 
 _MIN_BUNDLE_FRAMES = 24
+_MOST_DURATION_TICKS = (1 << 31) - 1
+"""What a packet of MP4 can last; a last frame that claims more lies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +302,7 @@ def _last_duration(
     ):
         return rest
     declared = timeline.last[1] if timeline.last[0] == pts[-1] else 0
-    if declared > 0:
+    if 0 < declared <= _MOST_DURATION_TICKS:
         return declared
     if len(pts) > 1:
         return pts[-1] - pts[-2]
