@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks import fast_runtimes, flow, isolation, overlap, split
+from benchmarks import fast_runtimes, flow, isolation, overlap, pictures, split
 
 
 def main() -> None:
@@ -10,6 +10,7 @@ def main() -> None:
     split.main()
     isolation.main()
     overlap.main()
+    pictures.main()
     fast_runtimes.main([])
     flow.main()
 

@@ -35,10 +35,10 @@ from framewright.errors import InputError  # noqa: E402
 from framewright.media.compare import comparison_path  # noqa: E402
 from framewright.media.probe import probe  # noqa: E402
 from framewright.media.source import open_source  # noqa: E402
+from framewright.results import RunReport  # noqa: E402
 from framewright.scorers import scorer_names  # noqa: E402
 from framewright.scorers.fast.weights import style_names  # noqa: E402
 from framewright.settings import get_settings  # noqa: E402
-from framewright.types import RunReport  # noqa: E402
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient

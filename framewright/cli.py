@@ -117,7 +117,12 @@ def _add_scorer_options(parser: argparse.ArgumentParser) -> None:
     for option, field, text in (
         ("--on-damage", "on_damage", "a damaged video: refuse it, or hold the last good frame"),
         ("--interlaced", "interlaced", "an interlaced video: keep its fields, or deinterlace"),
-        ("--hdr", "hdr", "HDR that the scorer does not expect: refuse, tone-map, or pass it on"),
+        (
+            "--hdr",
+            "hdr",
+            "HDR that the scorer does not expect: refuse it, tone-map it to standard range, or "
+            "pass it on as it is",
+        ),
     ):
         annotation = Treatment.model_fields[field]
         parser.add_argument(

@@ -12,6 +12,7 @@ import torch
 from framewright import scorers
 from framewright.errors import FramewrightError, OutOfMemory, ScorerFailed
 from framewright.media.color import Pixels
+from framewright.media.tonemap import ToneMap
 from framewright.scorers.base import Prepares
 from framewright.settings import Settings
 from framewright.types import ScorerIdentity
@@ -67,7 +68,12 @@ class LoadedScorer:
         self.setup_seconds += time.perf_counter() - started
 
     def __call__(
-        self, pictures: list[Pixels], rotation: int, deep: bool, mirrored: bool = False
+        self,
+        pictures: list[Pixels],
+        rotation: int,
+        deep: bool,
+        mirrored: bool = False,
+        tone_map: ToneMap | None = None,
     ) -> Iterator[Pixels]:
         """Score consecutive frames.
 
@@ -78,6 +84,7 @@ class LoadedScorer:
             deep: whether the results have 16 bits instead of 8.
             mirrored: whether a player mirrors them left to right before it turns them; undone in
                 the results, too.
+            tone_map: makes standard pictures of HDR before the scorer sees them.
 
         Raises:
             OutOfMemory: one frame alone does not fit.
@@ -86,7 +93,7 @@ class LoadedScorer:
         while position < len(pictures):
             batch = pictures[position : position + self.batch_frames]
             try:
-                results = self._score(batch, rotation, deep, mirrored)
+                results = self._score(batch, rotation, deep, mirrored, tone_map)
             except (MemoryError, RuntimeError) as error:
                 if not _is_out_of_memory(error):
                     raise
@@ -96,12 +103,19 @@ class LoadedScorer:
             yield from results
 
     def _score(
-        self, pictures: list[Pixels], rotation: int, deep: bool, mirrored: bool
+        self,
+        pictures: list[Pixels],
+        rotation: int,
+        deep: bool,
+        mirrored: bool,
+        tone_map: ToneMap | None,
     ) -> list[Pixels]:
         started = time.perf_counter()
         quarter_turns = round(rotation / 90) % 4
         with torch.inference_mode():
             frames = _to_tensor(pictures, self.device)
+            if tone_map:
+                frames = tone_map(frames)
             if mirrored:
                 frames = torch.flip(frames, (3,))
             if quarter_turns:

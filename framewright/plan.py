@@ -15,6 +15,7 @@ from framewright.files import file_sha256
 from framewright.media.carry import preferred_suffix
 from framewright.media.encode import encoder_spec
 from framewright.media.sandboxed import SplitResult
+from framewright.media.treatment import check_treatment, treated, treatment_notes
 from framewright.media.units import cut_units, frames_per_unit
 from framewright.reading import SourceReader, damaged_ranges, doubtful_words, held_words
 from framewright.settings import Settings, get_settings
@@ -83,7 +84,8 @@ def split(
         progress: told about frames read.
 
     Raises:
-        SourceRefused: the source is not a video that can be scored.
+        SourceRefused: the source is not a video that can be scored, or holds HDR that the scorer
+            does not expect.
         OutputRefused: no container is known by the suffix.
     """
     started = time.perf_counter()
@@ -99,7 +101,8 @@ def split(
             name=source.name, size_bytes=source.stat().st_size, sha256=file_sha256(source)
         )
         suffix = (suffix or preferred_suffix(video)).lower()
-        encoder = encoder_spec(video, suffix, settings)
+        check_treatment(video, treatment, scorer)
+        encoder = encoder_spec(treated(video, treatment), suffix, settings)
         key = job_key(identity, seconds, scorer, encoder.model_dump(mode="json"), treatment)
         manifest = _complete(store, key)
         reused = manifest is not None
@@ -108,7 +111,7 @@ def split(
             manifest = Manifest(
                 job_key=key,
                 source=identity,
-                video=parts.video,
+                video=_noted(parts.video, treatment, scorer),
                 pts=parts.pts,
                 last_duration_ticks=parts.last_duration_ticks,
                 counted=parts.counted,
@@ -144,6 +147,12 @@ def split(
         source=identity,
         suffix=suffix,
     )
+
+
+def _noted(video: VideoInfo, treatment: Treatment, scorer: ScorerIdentity) -> VideoInfo:
+    """Add to a probe's warnings what the treatment does."""
+    notes = treatment_notes(video, treatment, scorer)
+    return video.model_copy(update={"warnings": (*notes, *video.warnings)})
 
 
 def _read(

@@ -8,7 +8,6 @@ import socket
 import tempfile
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from functools import lru_cache, partial
@@ -26,8 +25,10 @@ from framewright.errors import (
 )
 from framewright.files import file_sha256
 from framewright.media.color import FrameToRgb, Pixels, RgbToFrame
-from framewright.media.decode import BundleSource, MissingFrames, decode_frames
+from framewright.media.decode import BundleSource, MissingFrames
 from framewright.media.encode import UnitEncoder, encoder_build
+from framewright.media.pictures import needed_frames, shown_pictures
+from framewright.media.treatment import tone_maps, treated
 from framewright.pipeline import overlap
 from framewright.plan import load_manifest
 from framewright.settings import Settings, get_settings
@@ -35,6 +36,7 @@ from framewright.storage import Store
 from framewright.types import Manifest, Progress, ProgressCallback, ScoredUnit, ScorerIdentity, Unit
 
 if TYPE_CHECKING:
+    from framewright.media.tonemap import ToneMap
     from framewright.model import LoadedScorer
 
 __all__ = ["finished_units", "score_unit", "scored_unit"]
@@ -178,7 +180,8 @@ def _score_into(
 ) -> _UnitRun:
     """Write a unit's clip; begin decoding ever earlier until all its frames come out."""
     start = max(0, unit.start - model.context_frames)
-    first, stop = _bundles_for(manifest, manifest.pictures(start, unit.stop))
+    needed = needed_frames(manifest, start, unit.stop)
+    first, stop = _bundles_for(manifest, needed)
     missing: MissingFrames | None = None
     while first >= 0:
         bundles: list[BundleSource] = [
@@ -195,7 +198,7 @@ def _score_into(
         except SourceRefused as error:
             where = _place(manifest, unit)
             raise SourceRefused(error.reason, f"{where}: {error.message}") from error
-    frame = start + (missing.delivered if missing else 0)
+    frame = needed[missing.delivered if missing else 0]
     seconds = float(manifest.pts.unpack()[frame] * manifest.video.time_base)
     raise SourceRefused(
         "damaged",
@@ -254,6 +257,11 @@ class _UnitRun:
         self._settings = settings
         self._progress = progress
         self._deep = "10le" in manifest.encoder.pixel_format
+        self._tone_map: ToneMap | None = None
+        if tone_maps(manifest.video, manifest.treatment):
+            from framewright.media.tonemap import ToneMap  # loads torch, which only workers need
+
+            self._tone_map = ToneMap(manifest.video, model.device)
         self.width = self.height = self.reorder_frames = 0
 
     def __call__(self, bundles: list[BundleSource], clip: Path) -> None:
@@ -262,45 +270,35 @@ class _UnitRun:
         batch = self._model.batch_frames
         overlap(
             self._batches(bundles),
-            lambda batch: self._model(batch, video.rotation, self._deep, video.mirrored),
+            lambda batch: self._model(
+                batch, video.rotation, self._deep, video.mirrored, self._tone_map
+            ),
             lambda pictures: self._encode(pictures, clip),
             inbox_items=max(2, self._settings.queue_frames // batch),
             outbox_items=max(2 * batch, self._settings.queue_frames),
         )
 
     def _batches(self, bundles: list[BundleSource]) -> Iterator[list[Pixels]]:
-        video = self._manifest.video
         manifest = self._manifest
-        times_shown = Counter(manifest.pictures(self._start, self._unit.stop))
-        first, last = min(times_shown), max(times_shown)
-        keys = manifest.frame_keys(first, last + 1)
-        wanted = [keys[picture - first] for picture in times_shown]
-        to_rgb = FrameToRgb(video.color)
+        output = treated(manifest.video, manifest.treatment)
+        to_rgb = FrameToRgb(manifest.video.color, interlaced=output.field_order != "progressive")
         batch: list[Pixels] = []
-        frames = decode_frames(
-            bundles,
-            wanted,
-            counted=manifest.counted,
-            tolerant=manifest.treatment.on_damage == "hold",
-        )
-        for frame, shown in zip(frames, times_shown.values(), strict=True):
-            if (frame.width, frame.height) != (video.width, video.height):
-                raise SourceRefused(
-                    "unsupported",
-                    f"the picture size changes from {video.width}x{video.height} to "
-                    f"{frame.width}x{frame.height}; re-export the video with one size.",
-                )
-            for _ in range(shown):
-                batch.append(to_rgb(frame))
-                if len(batch) >= self._model.batch_frames:
-                    yield batch
-                    batch = []
+        for frame in shown_pictures(manifest, bundles, self._start, self._unit.stop):
+            batch.append(to_rgb(frame))
+            if len(batch) >= self._model.batch_frames:
+                yield batch
+                batch = []
         if batch:
             yield batch
 
     def _encode(self, pictures: Iterator[Pixels], clip: Path) -> None:
         manifest, unit = self._manifest, self._unit
-        to_frame = RgbToFrame(manifest.video.color, manifest.encoder.pixel_format)
+        output = treated(manifest.video, manifest.treatment)
+        to_frame = RgbToFrame(
+            output.color,
+            manifest.encoder.pixel_format,
+            interlaced=output.field_order != "progressive",
+        )
         context, count = unit.start - self._start, 0
         encoder: UnitEncoder | None = None
         for number, picture in enumerate(pictures):
@@ -314,9 +312,7 @@ class _UnitRun:
                 )
             if encoder is None:
                 self.width, self.height = size
-                encoder = UnitEncoder(
-                    clip, manifest.encoder, manifest.video, self.width, self.height
-                )
+                encoder = UnitEncoder(clip, manifest.encoder, output, self.width, self.height)
             encoder.add(to_frame(picture))
             count += 1
             if self._progress:

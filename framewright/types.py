@@ -138,6 +138,10 @@ class VideoInfo(Record):
     field_order: Literal["progressive", "top", "bottom"]
     """Whether a frame is one picture, or two fields of which this one is shown first."""
     color: ColorSpec
+    single_fields: bool = False
+    """Each frame is one field of an interlaced video, as HEVC codes them."""
+    chroma_location: str = ""
+    """Where chroma samples lie among luma samples, by FFmpeg's name; empty where unknown."""
     mirrored: bool = False
     display_matrix: tuple[int, ...] = ()
     """The nine numbers of FFmpeg's display matrix, as the source has them; empty for none."""
@@ -242,8 +246,8 @@ class Treatment(Record):
     interlaced: Literal["keep", "deinterlace"] = "keep"
     """``deinterlace`` makes each frame of an interlaced source one picture; their number stays."""
     hdr: Literal["refuse", "tone-map", "pass"] = "refuse"
-    """What happens to HDR (PQ, HLG) where the scorer does not expect it: ``tone-map`` to BT.709,
-    or ``pass`` the encoded values on as if they were SDR."""
+    """``tone-map`` makes BT.709 of HDR (PQ, HLG) before it is scored. Otherwise a scorer that
+    takes HDR gets it as it is; ``pass`` gives it to any other, too, as if it were SDR."""
 
 
 class EncoderSpec(Record):

@@ -7,12 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
 from framewright import score as score_module
 from framewright import scorers
 from framewright.plan import split, upload
+from framewright.score import score_unit
 from framewright.scorers.identity import IdentityScorer
 from framewright.settings import Settings
 from framewright.storage import LocalStore, Store
@@ -27,6 +30,8 @@ __all__ = [
     "plan_job",
     "psnr_db",
     "register",
+    "register_watch",
+    "score_watched",
 ]
 
 
@@ -68,6 +73,37 @@ def register(monkeypatch: pytest.MonkeyPatch, factory: Callable[..., Any], name:
 
     monkeypatch.setattr(scorers, "_load", load)
     score_module._loaded_scorer.cache_clear()
+
+
+def register_watch(
+    monkeypatch: pytest.MonkeyPatch, takes_hdr: bool = False
+) -> list[npt.NDArray[np.float32]]:
+    """Register the scorer ``watch``, which changes nothing; return what it is given, in order."""
+    given: list[npt.NDArray[np.float32]] = []
+
+    class Watch(Double):
+        identity = ScorerIdentity(name="watch", version="1", takes_hdr=takes_hdr)
+
+        def score(self, frames: torch.Tensor) -> torch.Tensor:
+            given.extend(frames.numpy())
+            return frames
+
+    register(monkeypatch, Watch, "watch")
+    return given
+
+
+def score_watched(
+    path: Path, folder: Path, frames_per_unit: int, treatment: Treatment, batch: int = 1
+) -> Manifest:
+    """Score a clip of 25 frames a second with ``watch``, in units of so many frames."""
+    score_module._loaded_scorer.cache_clear()
+    watch = scorers.create("watch", {}).identity
+    store, manifest = plan_job(
+        path, folder, unit_seconds=frames_per_unit / 25, scorer=watch, treatment=treatment
+    )
+    for unit in manifest.units:
+        score_unit(store, manifest.job_key, unit.index, settings=Settings(batch_frames=batch))
+    return manifest
 
 
 def install_scorer(folder: Path, name: str, source: str) -> None:
@@ -112,8 +148,6 @@ def clip_key(store: Store, manifest: Manifest, index: int) -> str:
 
 def psnr_db(before: Any, after: Any, top: int) -> float:
     """Peak signal-to-noise ratio in dB; infinite for equal arrays."""
-    import numpy as np
-
     error = float(np.mean((before.astype(np.float64) - after.astype(np.float64)) ** 2))
     return float("inf") if error == 0 else float(10 * np.log10(top**2 / error))
 

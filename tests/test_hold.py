@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from random import Random
 
-import av
 import pytest
 
 from framewright.errors import SourceRefused
@@ -18,27 +16,12 @@ from framewright.settings import Settings
 from framewright.stitch import stitch
 from framewright.types import Treatment
 from tests.support import plan_job
+from tests.torture.damage import damage
 from tests.torture.expect import observe
 from tests.torture.make import Clip, make, make_bad
 
 IDENTITY = create("identity", {}).identity
 HOLD = Treatment(on_damage="hold")
-
-
-def damage(clip: Clip, folder: Path, *places: int) -> Path:
-    """Copy a clip with noise in the middle of some packets of its video, by their stored order."""
-    data = bytearray(clip.path.read_bytes())
-    random = Random(3)  # noqa: S311
-    with av.open(f"file:{clip.path}") as container:
-        packets = [p for p in container.demux(container.streams.video[0]) if p.size]
-        for place in places:
-            packet = packets[place]
-            assert packet.pos is not None
-            start, length = packet.pos + packet.size // 4, packet.size // 2
-            data[start : start + length] = random.randbytes(length)
-    path = folder / f"damaged{clip.path.suffix}"
-    path.write_bytes(data)
-    return path
 
 
 def scored(source: Path, folder: Path, unit_seconds: float) -> tuple[list[int | None], list[int]]:

@@ -28,6 +28,11 @@ _LAYOUTS = {
     "aac": "7.1|5.1|5.0|4.0|3.0|stereo|mono",
 }
 """What each encoder takes: 5.1(side), as AC-3 has it, is refused by libopus."""
+_CHROMA_LOCATIONS = {
+    "libvpx-vp9": ("", "left"),
+    "libsvtav1": ("", "left", "topleft"),
+}
+"""What those encoders can state that cannot state all; VP9 takes ``left`` for granted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +127,8 @@ def lost_properties(video: VideoInfo, encoder: EncoderSpec, suffix: str) -> list
         )
     if video.hdr and encoder.codec == "libvpx-vp9":
         lost.append("static HDR metadata: dropped, because libvpx-vp9 does not write it")
+    if (place := video.chroma_location) not in _CHROMA_LOCATIONS.get(encoder.codec, (place,)):
+        lost.append(f"chroma location {place}: not stated, because {encoder.codec} cannot")
     return lost
 
 

@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 
 from framewright.media.color import encodable_format
 from framewright.media.containers import container_for
+from framewright.media.fields import FieldMarker
 from framewright.media.source import file_url
 from framewright.settings import Settings
 from framewright.types import EncoderSpec, VideoInfo
@@ -24,6 +25,9 @@ __all__ = ["UnitEncoder", "encoder_build", "encoder_spec"]
 
 _CRF_OFFSET = 12
 """VP9 and AV1 look like H.264 at a rate factor that much higher, on their scale of 0 to 63."""
+
+_CHROMA_LOCATIONS = {"center": 1, "topleft": 2, "top": 3, "bottomleft": 4, "bottom": 5}
+"""Code points of ITU-T H.264; ``left`` is what is meant where nothing is said."""
 
 
 def encoder_build() -> str:
@@ -35,6 +39,11 @@ def encoder_build() -> str:
 def encoder_spec(video: VideoInfo, suffix: str, settings: Settings) -> EncoderSpec:
     """Choose codec, pixel format and options for an output container.
 
+    Args:
+        video: what the output's pictures are, which need not be what the source's are.
+        suffix: the container's, with its dot.
+        settings: quality, speed and threads of the encoder.
+
     Raises:
         OutputRefused: the suffix names no container that can be written.
     """
@@ -43,7 +52,7 @@ def encoder_spec(video: VideoInfo, suffix: str, settings: Settings) -> EncoderSp
     if codec == "libvpx-vp9" and pixel_format.endswith("10le"):
         codec, pixel_format = "libsvtav1", "yuv420p10le"  # PyAV's libvpx is built for 8 bits
     options = {
-        "libx264": _x264_options(video, settings),
+        "libx264": _x264_options(video, pixel_format, settings),
         "libvpx-vp9": {
             "crf": str(settings.quality_crf + _CRF_OFFSET),
             "b": "0",
@@ -63,7 +72,7 @@ def encoder_spec(video: VideoInfo, suffix: str, settings: Settings) -> EncoderSp
     )
 
 
-def _x264_options(video: VideoInfo, settings: Settings) -> dict[str, str]:
+def _x264_options(video: VideoInfo, pixel_format: str, settings: Settings) -> dict[str, str]:
     params = ["open-gop=0"]
     if video.field_order != "progressive":
         params.append("tff=1" if video.field_order == "top" else "bff=1")
@@ -74,6 +83,9 @@ def _x264_options(video: VideoInfo, settings: Settings) -> dict[str, str]:
         params.append(f"mastering-display={video.hdr.mastering_display}")
     if video.hdr and video.hdr.content_light:
         params.append(f"cll={video.hdr.content_light}")
+    place = _CHROMA_LOCATIONS.get(video.chroma_location)
+    if place and pixel_format.startswith("yuv420"):
+        params.append(f"chromaloc={place}")
     return {
         "preset": settings.encoder_preset,
         "crf": str(settings.quality_crf),
@@ -84,6 +96,8 @@ def _x264_options(video: VideoInfo, settings: Settings) -> dict[str, str]:
 def _svtav1_options(video: VideoInfo, settings: Settings) -> dict[str, str]:
     # SVT-AV1 starts dozens of threads whatever the codec context says; `lp` bounds its parallelism.
     params = [f"lp={settings.encoder_threads}"]
+    if video.chroma_location in ("left", "topleft"):
+        params.append(f"chroma-sample-position={video.chroma_location}")
     if video.hdr and video.hdr.mastering_display:
         params.append(f"mastering-display={_in_real_numbers(video.hdr.mastering_display)}")
     if video.hdr and video.hdr.content_light:
@@ -132,12 +146,20 @@ class UnitEncoder:
         context.color_primaries = color.primaries
         context.color_trc = color.transfer
         context.sample_aspect_ratio = video.sample_aspect_ratio or Fraction(0, 1)
+        # libx264 believes the frames' own mark, whatever its options say of the first field.
+        self._mark = (
+            FieldMarker(video.field_order)
+            if video.field_order != "progressive" and spec.codec == "libx264"
+            else None
+        )
         self._count = 0
         self._written = 0
         self.reorder_frames = 0
 
     def add(self, frame: VideoFrame) -> None:
         """Encode the next frame."""
+        if self._mark:
+            frame = self._mark(frame)
         frame.pts = self._count
         frame.time_base = self._stream.codec_context.time_base
         frame.pict_type = PictureType.NONE

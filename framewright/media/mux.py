@@ -32,6 +32,7 @@ from framewright.media.carry import Carry, Spoilt, carry_streams, lost_propertie
 from framewright.media.containers import ContainerRule, container_for
 from framewright.media.convert import convert_streams
 from framewright.media.source import file_url, open_media, open_source, packets_of
+from framewright.media.treatment import treated
 from framewright.results import StreamOutcome
 from framewright.settings import Settings
 from framewright.types import Manifest, Unit
@@ -119,7 +120,8 @@ def mux(
         if shift:
             detail = f"all streams moved together by {float(shift):+.6f} s, to start the file at 0"
             muxed.outcomes.append(_changed(manifest, detail))
-        lost = lost_properties(manifest.video, manifest.encoder, suffix)
+        output_video = treated(manifest.video, manifest.treatment)
+        lost = lost_properties(output_video, manifest.encoder, suffix)
         muxed.outcomes.extend(_changed(manifest, detail) for detail in lost)
         template = stack.enter_context(open_media(clip(0)))
         video = _add_video(out, template, manifest, rule)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 import av
 import av.error
-from av.buffer import Buffer
 from av.container import InputContainer
 from av.stream import Disposition, Stream
 from av.video.codeccontext import VideoCodecContext
@@ -21,6 +21,14 @@ from av.video.stream import VideoStream
 
 from framewright.errors import SourceRefused
 from framewright.media.containers import output_suffix
+from framewright.media.fields import FieldOrder, first_field
+from framewright.media.messages import (
+    StreamFacts,
+    lost_facts,
+    lost_messages,
+    side_data,
+    stream_facts,
+)
 from framewright.media.source import open_source, packets_of
 from framewright.settings import Settings
 from framewright.types import ColorSpec, HdrMetadata, OtherStream, VideoInfo
@@ -31,11 +39,14 @@ _FALLBACK_RATE = Fraction(25)
 _BT709, _BT601, _BT2020, _RGB = 1, (5, 6), (9, 10), 0
 _MATRIX_709_FROM_HEIGHT = 720
 _MATRIX_709_FROM_WIDTH = 1280
-_PQ, _HLG = 16, 18
+_STRANGE_MATRICES = {8: "YCgCo", 14: "ICtCp", 15: "IPT-C2"}
 _UNTAGGED, _FULL = 0, 2
 _MOST_FIRST_PACKETS = 1024
 """More than any stream needs to reach its first picture."""
-_BOTTOM_FIRST = (3, 4)  # AV_FIELD_BB, AV_FIELD_TB
+_FRAMES_LOOKED_AT = 8
+_PIXELS_LOOKED_AT = 8 * 1920 * 1088
+_CODES_FIELDS_APART = ("hevc",)
+"""Decoders that give the two fields of an interlaced frame as two frames."""
 
 
 def probe(path: Path, settings: Settings) -> VideoInfo:
@@ -58,9 +69,11 @@ def probe_container(
     stream = select_video_stream(container, path)
     context = _decoder_of(stream, path)
     _check_pixels(context.width, context.height, path, settings)
-    frame = _first_frame(container, stream, path)
-    _check_pixels(frame.width, frame.height, path, settings)
+    facts = stream_facts(container, stream)
+    _check_base_layer(facts, path)
+    frame, field_order, lost = _look_at(container, stream, path, settings)
     color, color_warnings = _color(frame)
+    single_fields = field_order != "progressive" and context.name in _CODES_FIELDS_APART
     matrix = _display_matrix(frame)
     rotation, mirrored = _orientation(matrix)
     video = VideoInfo(
@@ -77,8 +90,10 @@ def probe_container(
         rotation=rotation,
         mirrored=mirrored,
         display_matrix=matrix,
-        field_order=_field_order(stream, frame),
+        field_order="progressive" if single_fields else field_order,
+        single_fields=single_fields,
         color=color,
+        chroma_location=facts.chroma_location,
         hdr=_hdr(frame),
         others=tuple(
             OtherStream(
@@ -91,7 +106,11 @@ def probe_container(
             for other in container.streams
             if other.index != stream.index and not _is_chapter_track(container, other)
         ),
-        warnings=tuple(color_warnings + _frame_warnings(frame)),
+        warnings=tuple(
+            dict.fromkeys(
+                [*color_warnings, *_frame_warnings(frame), *lost_facts(stream, facts), *lost]
+            )
+        ),
     )
     return video, frame.pts
 
@@ -140,9 +159,50 @@ def _check_pixels(width: int, height: int, path: Path, settings: Settings) -> No
         )
 
 
-def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> VideoFrame:
+def _check_base_layer(facts: StreamFacts, path: Path) -> None:
+    if not facts.dolby_vision_compatible:
+        raise SourceRefused(
+            "unsupported",
+            f"{path.name!r} is Dolby Vision of profile {facts.dolby_vision_profile}, whose "
+            "pictures have the right colours only with its metadata, which cannot be kept; "
+            "convert it to HDR10, HLG or SDR first.",
+        )
+
+
+def _look_at(
+    container: InputContainer, stream: VideoStream, path: Path, settings: Settings
+) -> tuple[VideoFrame, FieldOrder, list[str]]:
+    """Decode the first frame, and a few more for what it need not tell: some videos begin with a
+    frame that is not interlaced, or without captions.
+
+    Returns:
+        The first frame, the order of fields, and what is lost, a sentence each.
+    """
+    first: VideoFrame | None = None
+    field_order: FieldOrder = "progressive"
+    lost: list[str] = []
+    for number, frame in enumerate(_decoded(container, stream, path), 1):
+        if first is None:
+            _check_pixels(frame.width, frame.height, path, settings)
+            first = frame
+        if field_order == "progressive":
+            field_order = first_field(frame)
+        lost += lost_messages(frame)
+        if number * frame.width * frame.height >= _PIXELS_LOOKED_AT or number >= _FRAMES_LOOKED_AT:
+            break
+    if first is None:
+        raise AssertionError
+    return first, field_order, list(dict.fromkeys(lost))
+
+
+def _decoded(container: InputContainer, stream: VideoStream, path: Path) -> Iterator[VideoFrame]:
+    """Yield at least one frame, up to the first damage after it."""
     failure: Exception | None = None
-    stream.codec_context.thread_type = "NONE"
+    found = False
+    context = stream.codec_context
+    context.thread_type = "NONE"
+    # Else a decoder adds film grain to the picture and does not tell that there was any.
+    context.options = {**context.options, "export_side_data": "film_grain"}
     packets = 0
     try:
         for packet in islice(packets_of(container, stream), _MOST_FIRST_PACKETS):
@@ -150,26 +210,36 @@ def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> 
             try:
                 for frame in packet.decode():
                     if isinstance(frame, VideoFrame):
-                        return frame
+                        found = True
+                        yield frame
             except av.error.MemoryError:
                 raise
             except av.error.FFmpegError as error:
                 failure = error
+            if found and failure:
+                break
     except av.error.MemoryError:
         raise
     except av.error.FFmpegError as error:
         failure = error
+    if not found:
+        raise _no_picture(stream, path, packets, failure)
+
+
+def _no_picture(
+    stream: VideoStream, path: Path, packets: int, failure: Exception | None
+) -> SourceRefused:
+    if packets == 0 and stream.frames:
+        return SourceRefused(
+            "truncated",
+            f"{path.name!r} declares {stream.frames} frames but holds none of them: it was cut "
+            "off or damaged; get the whole file.",
+        )
     if packets == 0:
-        if stream.frames:
-            raise SourceRefused(
-                "truncated",
-                f"{path.name!r} declares {stream.frames} frames but holds none of them: it was cut "
-                "off or damaged; get the whole file.",
-            )
-        raise SourceRefused(
+        return SourceRefused(
             "no_frames", f"{path.name!r} has a video stream without any frame; export it again."
         )
-    raise SourceRefused(
+    return SourceRefused(
         "damaged",
         f"{path.name!r}: no picture could be decoded from its first {packets} packets "
         f"({stream.codec_context.name}; {failure or 'no error reported'}).",
@@ -178,7 +248,7 @@ def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> 
 
 def _display_matrix(frame: VideoFrame) -> tuple[int, ...]:
     """Return how a player shows the picture: nine fixed-point numbers, or none."""
-    data = _side_data(frame, "DISPLAYMATRIX")
+    data = side_data(frame, "DISPLAYMATRIX")
     return () if data is None else struct.unpack_from("<9i", data)
 
 
@@ -197,12 +267,6 @@ def _orientation(matrix: tuple[int, ...]) -> tuple[int, bool]:
     return round(degrees), mirrored
 
 
-def _field_order(stream: VideoStream, frame: VideoFrame) -> Literal["progressive", "top", "bottom"]:
-    if not frame.interlaced_frame:
-        return "progressive"
-    return "bottom" if stream.codec_context.field_order in _BOTTOM_FIRST else "top"
-
-
 def _color(frame: VideoFrame) -> tuple[ColorSpec, list[str]]:
     matrix = int(frame.colorspace)
     warnings: list[str] = []
@@ -218,11 +282,11 @@ def _color(frame: VideoFrame) -> tuple[ColorSpec, list[str]]:
     else:
         high = frame.height >= _MATRIX_709_FROM_HEIGHT or frame.width >= _MATRIX_709_FROM_WIDTH
         used = "ITU709" if high else "ITU601"
-    if int(frame.color_trc) in (_PQ, _HLG):
-        warnings.append(
-            "HDR transfer (PQ or HLG): the model sees the encoded values as they are, which "
-            "models trained on standard pictures do not expect."
-        )
+        if name := _STRANGE_MATRICES.get(matrix):
+            warnings.append(
+                f"colour matrix {name}: read as {used}, so that the model sees wrong colours; the "
+                "samples and the tag stay as they are."
+            )
     return ColorSpec(
         primaries=int(frame.color_primaries),
         transfer=int(frame.color_trc),
@@ -242,8 +306,6 @@ def _is_full_range(frame: VideoFrame) -> bool:
 
 def _frame_warnings(frame: VideoFrame) -> list[str]:
     warnings = []
-    if frame.interlaced_frame:
-        warnings.append("interlaced: fields are kept interleaved in each frame.")
     if any(component.is_alpha for component in frame.format.components):
         warnings.append("alpha channel: not kept, the output is opaque.")
     depth = max(component.bits for component in frame.format.components)
@@ -261,21 +323,13 @@ class _Chromaticity:
 def _hdr(frame: VideoFrame) -> HdrMetadata | None:
     """Read static HDR side data (SMPTE ST 2086, CTA-861.3) into the text x264 and x265 take."""
     mastering = light = ""
-    if (data := _side_data(frame, "MASTERING_DISPLAY_METADATA")) is not None:
+    if (data := side_data(frame, "MASTERING_DISPLAY_METADATA")) is not None:
         mastering = _mastering_text(data)
-    if (data := _side_data(frame, "CONTENT_LIGHT_LEVEL")) is not None:
+    if (data := side_data(frame, "CONTENT_LIGHT_LEVEL")) is not None:
         light = "{},{}".format(*struct.unpack_from("<II", data))
     if not mastering and not light:
         return None
     return HdrMetadata(mastering_display=mastering, content_light=light)
-
-
-def _side_data(frame: VideoFrame, name: str) -> bytes | None:
-    try:
-        data = frame.side_data.get(name)
-    except ValueError:  # side data of a kind that PyAV has no name for yet
-        return None
-    return None if data is None else bytes(cast(Buffer, data))
 
 
 def _mastering_text(data: bytes) -> str:

@@ -53,12 +53,18 @@ def _picture_at(container: av.container.InputContainer, stream: av.VideoStream, 
 def _decoded(
     container: av.container.InputContainer, stream: av.VideoStream, tick: int
 ) -> VideoFrame | None:
-    """Return the first frame at ``tick`` or later, else the last before it."""
+    """Return the first frame at ``tick`` or later, else the last before it; damage is skipped."""
     found: VideoFrame | None = None
-    for frame in container.decode(stream):
-        found = frame
-        if frame.pts is None or frame.pts >= tick:
-            break
+    for packet in container.demux(stream):
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError:
+            continue
+        for frame in frames:
+            if isinstance(frame, VideoFrame):
+                found = frame
+                if frame.pts is None or frame.pts >= tick:
+                    return found
     return found
 
 

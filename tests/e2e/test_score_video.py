@@ -17,7 +17,7 @@ from prefect.client.schemas.objects import FlowRun
 from demo.run import give_up
 from tests.e2e.conftest import Runs
 from tests.torture.expect import observe
-from tests.torture.make import Clip
+from tests.torture.make import Clip, make_bad
 
 pytestmark = pytest.mark.e2e
 
@@ -135,6 +135,22 @@ def test_a_video_that_cannot_be_read_is_refused(runs: Runs, tmp_path: Path) -> N
     assert message.startswith("refused (unreadable): 'notes.mp4' is not a video file")
     assert not (tmp_path / "out").exists()
     assert [task.name for task in runs.task_runs(run)] == ["split notes.mp4"]
+
+
+def test_damage_is_refused_before_scoring_and_held_on_request(
+    runs: Runs, clip_folder: Path, tmp_path: Path
+) -> None:
+    source = make_bad("corrupt_mp4", clip_folder)
+    parameters = {"video": str(source), "output": f"{tmp_path}/out.mp4", "scorer": "identity"}
+    refused = runs(**parameters)
+    name, message = state_of(refused)
+    assert name == "Failed"
+    assert message.startswith("refused (damaged): 'corrupt.mp4': frame ")
+    assert runs.scored(refused) == []
+    held = runs(**parameters, on_damage="hold")
+    assert state_of(held)[0] == "Completed", state_of(held)
+    assert "the frame before is held" in str(runs.artifacts(held)["markdown"].data)
+    assert len(observe(tmp_path / "out.mp4").codes) == 75
 
 
 def test_the_death_of_a_worker_does_not_matter(runs: Runs, cfr25: Clip, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from av.video.frame import VideoFrame
 
 from framewright.media.color import FrameToRgb, RgbToFrame, encodable_format
+from framewright.media.fields import FieldMarker
 from framewright.types import ColorSpec
 from tests.support import psnr_db
 
@@ -17,6 +18,7 @@ Floats = npt.NDArray[np.float64]
 
 KR_KB = {"ITU601": (0.299, 0.114), "ITU709": (0.2126, 0.0722), "BT2020": (0.2627, 0.0593)}
 CODES = {"ITU601": 6, "ITU709": 1, "BT2020": 9, "RGB": 0}
+FIELD_SIZES = [(64, 48), (65, 49), (33, 47), (2, 4), (64, 4)]
 SIZES = [(64, 48), (65, 49), (33, 17), (2, 2), (1, 1), (130, 4)]
 
 
@@ -217,6 +219,8 @@ def test_frames_without_chroma_keep_their_luma(bits: int, full: bool) -> None:
         ("yuv422p", (65, 48), "libx264", "yuv444p"),
         ("yuv444p12le", (65, 49), "libx264", "yuv444p10le"),
         ("yuv410p", (64, 48), "libx264", "yuv420p"),
+        ("yuv411p", (64, 48), "libx264", "yuv422p"),
+        ("yuv440p", (64, 48), "libx264", "yuv444p"),
         ("yuva444p10le", (64, 48), "libx264", "yuv444p10le"),
         ("nv12", (64, 48), "libx264", "yuv420p"),
         ("p010le", (64, 48), "libx264", "yuv420p10le"),
@@ -231,3 +235,28 @@ def test_the_output_keeps_most_of_the_samples(
     source: str, size: tuple[int, int], codec: str, wanted: str
 ) -> None:
     assert encodable_format(source, *size, codec) == wanted
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+@pytest.mark.parametrize("size", FIELD_SIZES)
+def test_fields_survive_and_do_not_share_chroma(size: tuple[int, int], layout: Layout) -> None:
+    width, height = size
+    color = spec("ITU709", False)
+    planes = noise(layout, width, height, False)
+    frame = FieldMarker("top")(to_frame(planes, layout))
+    rgb = FrameToRgb(color, interlaced=True)(frame)
+    for first in (0, 1):  # what a field says for itself is in its lines, and nothing else
+        field = to_frame([plane[first::2] for plane in planes], layout)
+        assert np.array_equal(rgb[:, first::2], FrameToRgb(color)(field))
+    if height % 4 == 0:
+        back = RgbToFrame(color, layout.name, interlaced=True)(rgb)
+        for index, plane in enumerate(planes):
+            error = psnr_db(plane, plane_of(back, index, layout.bits), (1 << layout.bits) - 1)
+            assert error > 95
+
+
+def test_a_mark_alone_changes_nothing() -> None:
+    layout, color = LAYOUTS[0], spec("ITU709", False)
+    frame = to_frame(noise(layout, 64, 48, False), layout)
+    marked = FieldMarker("bottom")(frame)
+    assert np.array_equal(FrameToRgb(color)(frame), FrameToRgb(color)(marked))

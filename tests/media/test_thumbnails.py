@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from framewright.media.compare import side_by_side
 from framewright.media.thumbnails import thumbnails
 from tests.torture.code import read_code
+from tests.torture.damage import damage
 from tests.torture.make import Clip, make
 
 
@@ -70,3 +72,16 @@ def test_a_file_that_is_no_video_is_said(cfr25: Clip, tmp_path: Path) -> None:
     (tmp_path / "x.mp4").write_bytes(b"nothing")
     with pytest.raises(av.error.FFmpegError):
         thumbnails(cfr25.path, tmp_path / "x.mp4")
+
+
+@pytest.mark.parametrize("kind", ["prores", "cfr25", "mpeg2_ts"])
+def test_damage_costs_no_more_than_the_damaged_frame(
+    kind: str, clip_folder: Path, tmp_path: Path
+) -> None:
+    clip = make(kind, clip_folder)
+    damaged = damage(clip, tmp_path, *range(20, 28))
+    pairs = thumbnails(damaged, clip.path, 5)
+    assert all(before and after for before, after in pairs)
+    side_by_side(damaged, clip.path, tmp_path / "both.mp4")
+    with av.open(f"file:{tmp_path}/both.mp4") as container:
+        assert next(container.decode(video=0)).width > clip.width
