@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from framewright.fields import (
+from framewright.values import (
     MAX_FRAMES,
     MAX_TICKS,
     FrameRange,

@@ -9,7 +9,6 @@ from fractions import Fraction
 from pathlib import Path
 
 from framewright.errors import SourceRefused
-from framewright.fields import Ratio
 from framewright.media.check import MAX_PREROLL, BundleCheck, check_bundle
 from framewright.media.probe import probe
 from framewright.media.split import split_video
@@ -23,6 +22,7 @@ from framewright.types import (
     TickRuns,
     VideoInfo,
 )
+from framewright.values import Ratio
 
 __all__ = [
     "MODULE",

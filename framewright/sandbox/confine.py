@@ -14,7 +14,8 @@ from framewright.types import Record
 
 __all__ = ["FILES", "NETWORK", "Confinement", "confine", "enforceable"]
 
-FILES, NETWORK = "other files", "network"
+FILES = "other files"
+NETWORK = "network"
 _OPEN_FILES = 256
 _CODE = ("stdlib", "platstdlib", "purelib", "platlib")
 _SYSTEM = ("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/dev/urandom")

@@ -158,7 +158,7 @@ def _hang(_: Path) -> Verdict:
 
 
 def _eat(_: Path) -> Verdict:
-    eaten = bytearray(b"x" * (64 << 20))
+    eaten = bytearray(b"x" * (512 << 20))  # much more than what libraries take, unseen by a child
     return Verdict("exact", str(len(eaten)))
 
 
