@@ -73,6 +73,7 @@ LIES = {
     "a negative rate": (_set("video", "frame_rate", "-25"), "not more than 0"),
     "no width": (_set("video", "width", 0), "width"),
     "a negative duration": (_set("last_duration_ticks", -1), "last_duration_ticks"),
+    "what JSON reads back as null": (_set("scorer", "params", "style", float("inf")), "JSON"),
     "held beyond the end": (_set("held", [[3, 5]]), "not apart, within"),
     "held backwards": (_set("held", [[3, 2]]), "not apart, within"),
     "held side by side": (_set("held", [[0, 1], [1, 2]]), "not apart, within"),
