@@ -180,6 +180,7 @@ class SourceReader:
                     counted=parts.counted,
                     width=video.width,
                     height=video.height,
+                    pixel_format=video.pixel_format,
                     tolerant=tolerant,
                 )
             )

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 
+from av.video.frame import VideoFrame
+
 from framewright.errors import SourceRefused
 from framewright.media.bundle import BundleReader, PacketRecord
 from framewright.media.decode import (
@@ -46,7 +48,7 @@ def check_bundle(
     *,
     start_frame: int,
     counted: bool,
-    size: tuple[int, int],
+    picture: tuple[int, int, str],
     tolerant: bool,
     on_frame: Callable[[], None],
 ) -> BundleCheck:
@@ -57,13 +59,13 @@ def check_bundle(
         wanted: time stamps of its frames in order, or their numbers where they are counted.
         start_frame: number of its first frame.
         counted: frames are found by counting.
-        size: width and height in pixels that every frame must have.
+        picture: width and height in pixels, and pixel format, that every frame must have.
         tolerant: return what is damaged, instead of refusing it.
         on_frame: called for each frame decoded.
 
     Raises:
-        SourceRefused: damage that is not tolerated, or a picture of another size, with the
-            frame's number beside the message.
+        SourceRefused: damage that is not tolerated, or a picture of another size or format,
+            with the frame's number beside the message.
     """
     sources = [_opener(path) for path in paths]
     damage: SourceRefused | None = None
@@ -73,7 +75,7 @@ def check_bundle(
         nonlocal seen
         seen = 0
         for frame in decode_frames(sources[first:], wanted, counted=counted, strict=strict):
-            _check_size((frame.width, frame.height), size, start_frame + seen)
+            _check_picture(frame, picture, start_frame + seen)
             seen += 1
             on_frame()
 
@@ -118,13 +120,22 @@ def _refusal(frame: int, why: str = "it cannot be decoded") -> SourceRefused:
     return SourceRefused("damaged", f"is damaged: {why}", frame)
 
 
-def _check_size(found: tuple[int, int], size: tuple[int, int], frame: int) -> None:
-    if found != size:
+def _check_picture(frame: VideoFrame, picture: tuple[int, int, str], number: int) -> None:
+    width, height, pixel_format = picture
+    if (frame.width, frame.height) != (width, height):
         raise SourceRefused(
             "unsupported",
-            f"has another size than those before, {found[0]}x{found[1]} instead of "
-            f"{size[0]}x{size[1]}",
-            frame,
+            f"has another size than those before, {frame.width}x{frame.height} instead of "
+            f"{width}x{height}",
+            number,
+        )
+    # The letter j only says that the range is full.
+    if frame.format.name.replace("yuvj", "yuv") != pixel_format.replace("yuvj", "yuv"):
+        raise SourceRefused(
+            "unsupported",
+            f"has another pixel format than those before, {frame.format.name} instead of "
+            f"{pixel_format}",
+            number,
         )
 
 

@@ -20,7 +20,7 @@ from av.container import OutputContainer
 from framewright.errors import OutputRefused, VerificationError
 from framewright.media.carry import Carry, Spoilt, carry_streams
 from framewright.media.containers import container_for
-from framewright.media.mux import payload
+from framewright.media.copier import payload
 from framewright.media.source import file_url, open_media, open_source, packets_of
 from framewright.settings import Settings
 from framewright.types import VideoInfo
@@ -103,8 +103,9 @@ def _fault(source: Path, carry: Carry, suffix: str, trial: Path, settings: Setti
             wanted = _copied(source, carry, out, settings)
         if not wanted:
             return _NOTHING
-        is_sound = carry.stream.kind == "audio"
-        return "its payload does not survive" if is_sound and _payload_of(trial) != wanted else ""
+        is_verified = carry.stream.kind in ("audio", "subtitle")
+        survives = not is_verified or _payload_of(trial) == wanted
+        return "" if survives else "its payload does not survive"
     except (av.error.FFmpegError, ValueError) as error:
         _refuse_where_full(error)
         return str(getattr(error, "strerror", None) or error)
@@ -131,7 +132,7 @@ def _copied(source: Path, carry: Carry, out: OutputContainer, settings: Settings
 def _payload_of(path: Path) -> str:
     digest = hashlib.sha256()
     with open_media(path) as container:
-        for packet in packets_of(container, *container.streams.audio):
+        for packet in packets_of(container, *container.streams.audio, *container.streams.subtitles):
             if packet.size:
                 digest.update(payload(packet, container.format.name))
     return digest.hexdigest()

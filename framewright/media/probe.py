@@ -36,6 +36,7 @@ from framewright.types import ColorSpec, HdrMetadata, OtherStream, VideoInfo
 __all__ = ["probe", "select_video_stream"]
 
 _FALLBACK_RATE = Fraction(25)
+_MOST_LIKELY_RATE = 1000
 _BT709, _BT601, _BT2020, _RGB = 1, (5, 6), (9, 10), 0
 _MATRIX_709_FROM_HEIGHT = 720
 _MATRIX_709_FROM_WIDTH = 1280
@@ -85,7 +86,7 @@ def probe_container(
         height=frame.height,
         pixel_format=frame.format.name,
         time_base=stream.time_base or Fraction(1, 90000),
-        frame_rate=stream.average_rate or stream.guessed_rate or _FALLBACK_RATE,
+        frame_rate=_frame_rate(stream),
         sample_aspect_ratio=stream.sample_aspect_ratio or Fraction(0),
         rotation=rotation,
         mirrored=mirrored,
@@ -113,6 +114,14 @@ def probe_container(
         ),
     )
     return video, frame.pts
+
+
+def _frame_rate(stream: VideoStream) -> Fraction:
+    """Frames per second: the average, or FFmpeg's guess where that is absurd, as in raw DV."""
+    average, guessed = stream.average_rate, stream.guessed_rate
+    if average and guessed and guessed < average and average > _MOST_LIKELY_RATE:
+        return guessed
+    return average or guessed or _FALLBACK_RATE
 
 
 def _is_chapter_track(container: InputContainer, stream: Stream) -> bool:
@@ -242,7 +251,7 @@ def _no_picture(
     return SourceRefused(
         "damaged",
         f"{path.name!r}: no picture could be decoded from its first {packets} packets "
-        f"({stream.codec_context.name}; {failure or 'no error reported'}).",
+        f"({stream.codec_context.name}; {failure or 'no error reported'}); export it again.",
     )
 
 

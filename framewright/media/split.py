@@ -29,6 +29,7 @@ from framewright.media.bundle import PacketRecord, StreamHeader
 from framewright.media.cutter import CutBundle, Cutter
 from framewright.media.probe import probe_container
 from framewright.media.source import open_source, packets_of
+from framewright.media.structure import structural_defect
 from framewright.media.times import FrameTimes, frame_times
 from framewright.media.units import frames_per_unit
 from framewright.media.whole import Missing, missing_end
@@ -101,7 +102,11 @@ def split_video(
         def tell(done: int = len(timeline.pts)) -> None:
             _tell(progress, done, len(timeline.pts))
 
-        missing = _check_whole(container, stream, timeline, tolerant, tell)
+        missing = _check_whole(
+            container, stream, timeline, tell, lambda: _stored(path, video, settings)
+        ) or _broken(path, video)
+        if missing is not None and not tolerant:
+            raise _refusal(missing)
         times = frame_times(
             video,
             timeline.pts,
@@ -145,7 +150,8 @@ def _described(video: VideoInfo, times: FrameTimes, missing: Missing | None) -> 
         )
     if missing:
         held = "the last frame is held until then" if missing.end else "it ends there"
-        warnings.append(f"cut off: the source {missing.words}; {held}.")
+        what = ("damaged", "frames may be missing there") if missing.inside else ("cut off", held)
+        warnings.append(f"{what[0]}: the source {missing.words}; {what[1]}.")
     base = 1 / video.frame_rate if times.numbered else video.time_base
     return video.model_copy(update={"time_base": base, "warnings": tuple(warnings)})
 
@@ -258,22 +264,39 @@ def _check_whole(
     container: InputContainer,
     stream: VideoStream,
     timeline: _Timeline,
-    tolerant: bool,
     tell: Callable[[], None],
+    stored: Callable[[], int],
 ) -> Missing | None:
-    """Refuse a file without frames, or one that was cut off unless that is tolerated."""
+    """Refuse a file without frames, and say what is missing of one that was cut off."""
     if not timeline.pts:
         raise SourceRefused("no_frames", "it has no frames; export it again.")
     known = None not in timeline.pts
     end_seconds = float(sum(timeline.last) * (stream.time_base or 0)) if known else None
-    missing = missing_end(container, stream, timeline.packets, end_seconds, tell)
-    if missing is not None and not tolerant:
-        raise SourceRefused(
-            "truncated",
-            f"it {missing.words}: it was cut off while it was copied or recorded; get the whole "
-            "file, or score what is there with on-damage hold.",
-        )
-    return missing
+    return missing_end(container, stream, timeline.packets, end_seconds, tell, stored)
+
+
+def _broken(path: Path, video: VideoInfo) -> Missing | None:
+    """Say what is wrong with the container itself: FFmpeg reads past a hole without a word."""
+    defect = structural_defect(path, video.container)
+    return None if defect is None else Missing(defect.words, None, inside=not defect.cut)
+
+
+def _refusal(missing: Missing) -> SourceRefused:
+    how = "it was cut off while it was copied or recorded"
+    if missing.inside:
+        how = "a stretch of it was lost or overwritten"
+    return SourceRefused(
+        "damaged" if missing.inside else "truncated",
+        f"it {missing.words}: {how}; get the whole file, or score what is there with on-damage "
+        "hold.",
+    )
+
+
+def _stored(path: Path, video: VideoInfo, settings: Settings) -> int:
+    """Count all packets of the video, also those that an edit list leaves out."""
+    with open_source(path, settings, edits=False) as container:
+        stream = container.streams.video[_video_position(container, video.stream_index)]
+        return sum(1 for _ in _packets(container, stream))
 
 
 def _bundle_refs(timeline: _Timeline, times: FrameTimes) -> list[BundleRef]:

@@ -73,17 +73,16 @@ def frame_times(
     ignore: OnDamage | None = refused.append if tolerant else None
     if not tolerant:
         _check_decodes(video, sources[0])
-    head, count = [first_pts], 1
-    if video.container not in _EXACT_CONTAINERS:
-        count = _HEAD_FRAMES
-        head = [frame.pts for frame in islice(shown_frames(sources, ignore), count)]
+    head = _head(video, sources, ignore, first_pts)
     shown = sorted(tick for tick in packets if tick is not None)
     usable = len(shown) == len(packets) and _increasing(shown)
     # AVI numbers packets as they are stored, and says nothing of the order they are shown in.
     guessed = video.container == "avi" and video.codec in ("h264", "hevc") and reordered
-    if usable and not guessed and head == shown[:count]:
+    if usable and not guessed and head == shown[: len(head)]:
         return FrameTimes(shown)
     decoded = _decoded_stamps(sources, ignore, on_frame)
+    if usable and shown[::2] == decoded and video.field_order != "progressive":
+        return FrameTimes(shown[::2])
     if usable and not guessed and _increasing(decoded) and set(decoded) <= set(shown):
         if refused and refused[0].pts is not None and refused[0].pts < (decoded[0] or 0):
             return FrameTimes(shown)  # not a recording that begins between keyframes: damage
@@ -102,6 +101,19 @@ def frame_times(
         return FrameTimes(list(range(len(decoded))), counted=True, numbered=True)
     pts, repaired = repair_stamps(decoded)
     return FrameTimes(pts, counted=True, repaired=repaired)
+
+
+def _head(
+    video: VideoInfo,
+    sources: Sequence[BundleSource],
+    ignore: OnDamage | None,
+    first_pts: int | None,
+) -> list[int | None]:
+    """Time stamps of the first frames, as decoded: one where the container can be believed."""
+    # A field may be a packet of its own, with a stamp of its own, but only two make a frame.
+    if video.container in _EXACT_CONTAINERS and video.field_order == "progressive":
+        return [first_pts]
+    return [frame.pts for frame in islice(shown_frames(sources, ignore), _HEAD_FRAMES)]
 
 
 def _without_head(
