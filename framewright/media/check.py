@@ -99,9 +99,11 @@ def check_bundle(
         raise damage
     nearest = sources[-2:]
     places = _damaged(nearest, wanted, counted, on_frame)
+    concealed = [] if counted else _concealed(nearest, wanted, places)
     return BundleCheck(
         preroll=len(nearest) - 1,
         damaged=tuple(ranges(start_frame + place for place in sorted(places))),
+        doubtful=start_frame + concealed[0] if concealed else None,
     )
 
 
@@ -154,8 +156,8 @@ def _damaged(
         if packet.pts is not None and (counted or packet.pts >= wanted[0]):
             refused.add(packet.pts)
 
-    # What is counted must come out as it does when it is scored.
-    frames = shown_frames(sources[-1:] if counted else sources, refuse, strict=not counted)
+    # Not strictly: a decoder that refuses a frame misses it from then on, far beyond the damage.
+    frames = shown_frames(sources[-1:] if counted else sources, refuse)
     for number, frame in enumerate(frames):
         on_frame()
         tick = number if counted else frame.pts
@@ -171,6 +173,18 @@ def _damaged(
         _spoilt_shown(wanted, bad, keys) if counted else _spoilt_stored(sources[-1], bad | refused)
     )
     return {places[tick] for tick in spoilt if tick in places}
+
+
+def _concealed(
+    sources: Sequence[BundleSource], wanted: Sequence[int], damaged: set[int]
+) -> list[int]:
+    """Places in ``wanted`` of frames with errors that the decoder conceals, beside the damaged."""
+    refused: list[int | None] = []
+    for _ in shown_frames(sources, lambda packet: refused.append(packet.pts), strict=True):
+        pass
+    places = {tick: place for place, tick in enumerate(wanted)}
+    found = {places[tick] for tick in refused if tick in places}
+    return sorted(found - damaged)
 
 
 def _spoilt_shown(wanted: Sequence[int], bad: set[int], keys: set[int]) -> set[int]:
