@@ -35,7 +35,7 @@ from framewright.types import (
     VideoInfo,
 )
 
-__all__ = ["SourceReader", "damaged_ranges", "held_words"]
+__all__ = ["SourceReader", "damaged_ranges", "doubtful_words", "held_words"]
 
 _REPORT_SECONDS = 0.2
 _PIXELS_FOR_ONE = 300_000_000
@@ -231,3 +231,18 @@ def held_words(held: Sequence[FrameRange], pts: Sequence[int], time_base: Fracti
         frames = sum(stop - start for start, stop in more)
         words.append(f"damaged: {frames} more frames in {len(more)} stretches, held likewise.")
     return words
+
+
+def doubtful_words(
+    checks: Sequence[BundleCheck], pts: Sequence[int], time_base: Fraction
+) -> list[str]:
+    """Say where the decoder conceals errors without marking any picture, in one line at most."""
+    doubtful = [check.doubtful for check in checks if check.doubtful is not None]
+    if not doubtful:
+        return []
+    first, seconds = doubtful[0], float(pts[doubtful[0]] * time_base)
+    return [
+        f"errors that the decoder conceals, in {len(doubtful)} of {len(checks)} stretches, first "
+        f"near frame {first}, at {seconds:.3f} s: from there to the next keyframe pictures may be "
+        "damaged."
+    ]

@@ -22,6 +22,7 @@ from framewright.media.decode import (
     decode_frames,
     shown_frames,
 )
+from framewright.media.times import longest_increasing
 from framewright.types import FrameRange, Record
 
 __all__ = ["BundleCheck", "check_bundle"]
@@ -37,6 +38,8 @@ class BundleCheck(Record):
     """Earlier bundles with which decoding must begin."""
     damaged: tuple[FrameRange, ...] = ()
     """Frames, counted from the first of the video, that are not as they were encoded."""
+    doubtful: int | None = None
+    """First frame in which the decoder conceals an error; whether that is seen is not known."""
 
 
 def check_bundle(
@@ -66,22 +69,30 @@ def check_bundle(
     """
     sources = [_opener(path) for path in paths]
     damage: SourceRefused | None = None
-    for preroll in range(len(sources)):
+    seen = 0
+
+    def decode(first: int, strict: bool) -> None:
+        nonlocal seen
         seen = 0
+        for frame in decode_frames(sources[first:], wanted, counted=counted, strict=strict):
+            _check_picture(frame, picture, start_frame + seen)
+            seen += 1
+            on_frame()
+
+    doubtful: int | None = None
+    for preroll, strict in [(0, True), *((count, False) for count in range(len(sources)))]:
         try:
-            frames = decode_frames(sources[len(sources) - 1 - preroll :], wanted, counted=counted)
-            for frame in frames:
-                _check_picture(frame, picture, start_frame + seen)
-                seen += 1
-                on_frame()
-            return BundleCheck(preroll=preroll)
+            decode(len(sources) - 1 - preroll, strict)
+            return BundleCheck(preroll=preroll, doubtful=doubtful)
         except MissingFrames:
             damage = _refusal(start_frame + seen)
         except SourceRefused as error:
             if error.reason != "damaged":
                 raise
             damage = _refusal(start_frame + seen, "the decoder reports an error in it")
-            break
+            if not strict:
+                break
+            doubtful = start_frame + seen
     if damage is None:
         raise AssertionError
     if not tolerant:
@@ -136,23 +147,26 @@ def _damaged(
 ) -> set[int]:
     """Places in ``wanted`` of the frames that are damaged, or build upon damage."""
     refused: set[int] = set()
-    good: set[int] = set()
+    good: list[int] = []
     keys: set[int] = set()
 
     def refuse(packet: PacketRecord) -> None:
-        if packet.pts is not None:
+        if packet.pts is not None and (counted or packet.pts >= wanted[0]):
             refused.add(packet.pts)
 
-    frames = shown_frames(sources[-1:] if counted else sources, refuse)
+    # What is counted must come out as it does when it is scored.
+    frames = shown_frames(sources[-1:] if counted else sources, refuse, strict=not counted)
     for number, frame in enumerate(frames):
         on_frame()
         tick = number if counted else frame.pts
         if tick is not None and not frame.is_corrupt:
-            good.add(tick)
+            good.append(tick)
             if frame.key_frame:
                 keys.add(tick)
     places = {tick: place for place, tick in enumerate(wanted)}
-    bad = {tick for tick in places if tick not in good or (tick in refused and not counted)}
+    good = [tick for tick in good if tick in places]
+    ordered = {good[place] for place in longest_increasing(good)}
+    bad = {tick for tick in places if tick not in ordered or (tick in refused and not counted)}
     spoilt = (
         _spoilt_shown(wanted, bad, keys) if counted else _spoilt_stored(sources[-1], bad | refused)
     )

@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+_NOTHING = "it holds nothing"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -63,7 +64,9 @@ def assembled(
         faults = spoilt_streams(source, video, suffix, scratch, settings)
         failure = error
     for may_convert in (True, False) if faults else ():
-        spoilt = {index: Spoilt(why, may_convert) for index, why in faults.items()}
+        spoilt = {
+            index: Spoilt(why, may_convert and why != _NOTHING) for index, why in faults.items()
+        }
         try:
             return assemble(spoilt)
         except (av.error.FFmpegError, VerificationError) as error:
@@ -99,7 +102,7 @@ def _fault(source: Path, carry: Carry, suffix: str, trial: Path, settings: Setti
         with av.open(file_url(trial), "w", format=muxer, options=options) as out:
             wanted = _copied(source, carry, out, settings)
         if not wanted:
-            return "it holds nothing"
+            return _NOTHING
         is_verified = carry.stream.kind in ("audio", "subtitle")
         survives = not is_verified or _payload_of(trial) == wanted
         return "" if survives else "its payload does not survive"

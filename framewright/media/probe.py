@@ -42,12 +42,12 @@ _MATRIX_709_FROM_HEIGHT = 720
 _MATRIX_709_FROM_WIDTH = 1280
 _STRANGE_MATRICES = {8: "YCgCo", 14: "ICtCp", 15: "IPT-C2"}
 _UNTAGGED, _FULL = 0, 2
+_MOST_FIRST_PACKETS = 1024
+"""More than any stream needs to reach its first picture."""
 _FRAMES_LOOKED_AT = 8
 _PIXELS_LOOKED_AT = 8 * 1920 * 1088
 _CODES_FIELDS_APART = ("hevc",)
 """Decoders that give the two fields of an interlaced frame as two frames."""
-_MOST_FIRST_PACKETS = 1024
-"""More than any stream needs to reach its first picture."""
 
 
 def probe(path: Path, settings: Settings) -> VideoInfo:

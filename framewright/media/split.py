@@ -42,6 +42,8 @@ __all__ = ["SplitVideo", "split_video"]
 _MIN_BUNDLE_FRAMES = 24
 _BEFORE_A_JOINT = 2
 """By so many packets the mark may lie before the clock that starts anew."""
+_MOST_DURATION_TICKS = (1 << 31) - 1
+"""What a packet of MP4 can last; a last frame that claims more lies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,7 +350,7 @@ def _last_duration(
     ):
         return rest
     declared = timeline.last[1] if timeline.last[0] == pts[-1] else 0
-    if declared > 0:
+    if 0 < declared <= _MOST_DURATION_TICKS:
         return declared
     if len(pts) > 1:
         return pts[-1] - pts[-2]

@@ -19,7 +19,7 @@ from framewright.media.bundle import PacketRecord
 from framewright.media.decode import BundleSource, OnDamage, first_decoded, shown_frames
 from framewright.types import VideoInfo
 
-__all__ = ["FrameTimes", "frame_times", "repair_stamps"]
+__all__ = ["FrameTimes", "frame_times", "longest_increasing", "repair_stamps"]
 
 _ELEMENTARY = ("h264", "hevc", "mpegvideo")
 """Demuxers of streams without time stamps; where they give some, they made them up."""
@@ -184,7 +184,7 @@ def repair_stamps(stamps: Sequence[int | None]) -> tuple[list[int], int]:
     Returns:
         The stamps, and how many of them differ from those given.
     """
-    kept = _longest_increasing(stamps)
+    kept = longest_increasing(stamps)
     ticks = [stamps[place] or 0 for place in kept]
     rises = [
         max(1, (b - a) // (j - i)) for (i, a), (j, b) in pairwise(zip(kept, ticks, strict=True))
@@ -200,7 +200,7 @@ def repair_stamps(stamps: Sequence[int | None]) -> tuple[list[int], int]:
     return placed, sum(new != old for new, old in zip(placed, stamps, strict=True))
 
 
-def _longest_increasing(stamps: Sequence[int | None]) -> list[int]:
+def longest_increasing(stamps: Sequence[int | None]) -> list[int]:
     """Places of the longest strictly increasing subsequence, the first of equal stamps."""
     tails: list[int] = []
     ends: list[int] = []
