@@ -147,7 +147,8 @@ def _summary(seconds: list[int], peaks: list[dict[str, tuple[int, int]]]) -> int
             print(
                 f"{stage:6} {who:8}: {short} MiB for {seconds[0]} s, {long} MiB for {seconds[-1]} s"
             )
-    print("memory is bounded" if holds else "MEMORY GROWS with the length")
+    times = f"but for the times of its frames, at most {BYTES_PER_FRAME} bytes each"
+    print(f"memory does not grow with the length, {times}" if holds else "MEMORY GROWS")
     return 0 if holds else 1
 
 
