@@ -151,11 +151,10 @@ def _damaged(
     keys: set[int] = set()
 
     def refuse(packet: PacketRecord) -> None:
-        if packet.pts is not None and (counted or packet.pts >= wanted[0]):
+        if packet.pts is not None:
             refused.add(packet.pts)
 
-    # What is counted must come out as it does when it is scored.
-    frames = shown_frames(sources[-1:] if counted else sources, refuse, strict=not counted)
+    frames = shown_frames(sources[-1:] if counted else sources, refuse)
     for number, frame in enumerate(frames):
         on_frame()
         tick = number if counted else frame.pts
