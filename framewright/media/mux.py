@@ -106,7 +106,7 @@ def mux(
     """
     rule = container_for(suffix)
     plan = carry_streams(manifest.video, suffix, spoilt)
-    carries, converted = convert_streams(source, plan, scratch)
+    carries, converted = convert_streams(source, plan, scratch, settings)
     with ExitStack() as stack:
         container = stack.enter_context(open_source(source, settings))
         out = stack.enter_context(_open_output(output, rule, manifest, container))

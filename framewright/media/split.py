@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import math
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -39,6 +40,8 @@ from framewright.types import BundleRef, Progress, ProgressCallback, VideoInfo
 __all__ = ["SplitVideo", "split_video"]
 
 _MIN_BUNDLE_FRAMES = 24
+_BEFORE_A_JOINT = 2
+"""By so many packets the mark may lie before the clock that starts anew."""
 _MOST_DURATION_TICKS = (1 << 31) - 1
 """What a packet of MP4 can last; a last frame that claims more lies."""
 
@@ -104,7 +107,7 @@ def split_video(
 
         missing = _check_whole(
             container, stream, timeline, tell, lambda: _stored(path, video, settings)
-        ) or _broken(path, video)
+        ) or _broken(path, video, tell)
         if missing is not None and not tolerant:
             raise _refusal(missing)
         times = frame_times(
@@ -195,7 +198,7 @@ def _demux(
     cutter = Cutter(folder, _header(stream), bundle_frames)
     has_palettes = stream.codec_context.pix_fmt == "pal8"
     try:
-        for packet in _packets(container, stream):
+        for packet, incomplete in _judged(_packets(container, stream)):
             timeline.packets += 1
             if not packet.is_discard:
                 timeline.pts.append(packet.pts)
@@ -208,7 +211,7 @@ def _demux(
                     dts=packet.dts,
                     key=packet.is_keyframe,
                     discard=packet.is_discard,
-                    corrupt=packet.is_corrupt,
+                    corrupt=incomplete,
                     palette=bytes(packet.get_sidedata("palette")) if has_palettes else b"",
                 )
             )
@@ -261,6 +264,28 @@ def _packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[
         raise SourceRefused("damaged", f"the file cannot be read to its end: {error}.") from error
 
 
+def _judged(packets: Iterator[Packet[Any]]) -> Iterator[tuple[Packet[Any], bool]]:
+    """Yield packets, and whether a part of each is missing, by what the container says.
+
+    Where two transport streams are joined, their counters do not meet, and FFmpeg marks one of the
+    last packets before the joint as corrupt, which is whole: there the clock starts anew.
+    """
+    waiting: deque[Packet[Any]] = deque()
+    for packet in packets:
+        waiting.append(packet)
+        if len(waiting) > _BEFORE_A_JOINT:
+            yield waiting[0], _is_incomplete(waiting)
+            waiting.popleft()
+    while waiting:
+        yield waiting[0], _is_incomplete(waiting)
+        waiting.popleft()
+
+
+def _is_incomplete(packets: deque[Packet[Any]]) -> bool:
+    stamps = [packet.dts for packet in packets if packet.dts is not None]
+    return packets[0].is_corrupt and all(a <= b for a, b in pairwise(stamps))
+
+
 def _check_whole(
     container: InputContainer,
     stream: VideoStream,
@@ -276,9 +301,9 @@ def _check_whole(
     return missing_end(container, stream, timeline.packets, end_seconds, tell, stored)
 
 
-def _broken(path: Path, video: VideoInfo) -> Missing | None:
+def _broken(path: Path, video: VideoInfo, tell: Callable[[], None]) -> Missing | None:
     """Say what is wrong with the container itself: FFmpeg reads past a hole without a word."""
-    defect = structural_defect(path, video.container)
+    defect = structural_defect(path, video.container, tell)
     return None if defect is None else Missing(defect.words, None, inside=not defect.cut)
 
 

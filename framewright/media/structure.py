@@ -11,6 +11,7 @@ Microsoft's RIFF, GIF89a, SMPTE ST 336 (KLV), and the IVF header of libvpx.
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import zlib
@@ -44,18 +45,33 @@ class _Found(Exception):
         self.defect = Defect(words, at_byte, cut)
 
 
-def structural_defect(path: Path, demuxer: str) -> Defect | None:
+class _Watched(io.FileIO):
+    """A file that tells of every move in it."""
+
+    def __init__(self, path: Path, on_step: Callable[[], None]) -> None:
+        super().__init__(path)
+        self._on_step = on_step
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        self._on_step()
+        return super().seek(offset, whence)
+
+
+def structural_defect(
+    path: Path, demuxer: str, on_step: Callable[[], None] = lambda: None
+) -> Defect | None:
     """Return what is wrong with a container, or None where nothing is, or nothing can be told.
 
     Args:
         path: the file.
         demuxer: FFmpeg's name of the format that it is read as.
+        on_step: called for each part of it.
     """
     walk = _WALKS.get(demuxer)
     if walk is None:
         return None
     size_bytes = path.stat().st_size
-    with path.open("rb") as stream:
+    with io.BufferedReader(_Watched(path, on_step)) as stream:
         try:
             walk(stream, size_bytes)
         except _Found as found:

@@ -164,7 +164,7 @@ def test_too_many_frames(cfr25: Clip, tmp_path: Path) -> None:
     assert split_video(cfr25.path, tmp_path, 1.0, Settings(max_frames=75)).pts == cfr25.pts
 
 
-@pytest.mark.parametrize("kind", sorted(BAD_KINDS.keys() - {"size_change"}))
+@pytest.mark.parametrize("kind", sorted(BAD_KINDS))
 def test_bad_sources_are_refused_by_name_and_with_advice(
     kind: str, clip_folder: Path, tmp_path: Path
 ) -> None:

@@ -32,6 +32,7 @@ __all__ = [
 HARD = (
     *("cfr25", "vfr_jitter", "open_gop_ts", "hevc_mkv", "intra_refresh_ts", "edit_cut", "gif"),
     *("mid_gop_ts", "paff_ts", "tracks_mkv", "b_frames_16", "edits_empty_and_cut"),
+    *("ts_clock_restarts", "paff_mp4", "dv_raw"),
 )
 QUICK_KINDS = {name: KINDS[name] for name in [*HARD, *list(KINDS)[::4]] if name != "uhd"}
 """Every fourth good kind, and some that cutting is hard on: for the tests of every day.

@@ -10,7 +10,7 @@ from tests.torture.bad.bad import bad, faststart, noise
 from tests.torture.tool import encode, ffmpeg, x264, x265
 
 
-@bad("size_change", "size_change.ts", "unsupported")
+@bad("size_change", "size_change.ts", "damaged", "unsupported")
 def _size_change(out: Path) -> None:
     parts = []
     for number, size in enumerate(((128, 96), (160, 120))):
