@@ -153,7 +153,7 @@ def _damaged(
     keys: set[int] = set()
 
     def refuse(packet: PacketRecord) -> None:
-        if packet.pts is not None and (counted or packet.pts >= wanted[0]):
+        if packet.pts is not None:
             refused.add(packet.pts)
 
     # Not strictly: a decoder that refuses a frame misses it from then on, far beyond the damage.

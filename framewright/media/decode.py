@@ -173,7 +173,7 @@ def _decode(
             for record in reader:
                 if record.tail and position != last:
                     continue
-                if record.corrupt and not record.discard:
+                if strict and record.corrupt and not record.discard:
                     _report_incomplete(record, on_damage)
                 yield from _feed(context, record, on_damage)
     if context is not None:

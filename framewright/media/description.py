@@ -50,6 +50,8 @@ def lost_description(
         flagged = {s.type for s in old.streams if s.disposition & Disposition.default}
         for index, target in targets.items():
             stream = old.streams[index]
+            if target >= len(new.streams):  # an empty one, which the container leaves out
+                continue
             words = _of_stream(stream, new.streams[target], stream.type in flagged, suffix)
             found += [(stream.type, index, said) for said in words]
     return [

@@ -26,7 +26,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from framewright.errors import SourceRefused
-from framewright.media.bundle import PacketRecord, StreamHeader
+from framewright.media.bundle import MAX_SAMPLE_BITS, PacketRecord, StreamHeader
 from framewright.media.cutter import CutBundle, Cutter
 from framewright.media.probe import probe_container
 from framewright.media.source import open_source, packets_of
@@ -174,6 +174,7 @@ def _video_position(container: InputContainer, index: int) -> int:
 
 def _header(stream: VideoStream) -> StreamHeader:
     context = stream.codec_context
+    bits = context.bits_per_coded_sample
     return StreamHeader(
         codec=context.name,
         codec_tag=context.codec_tag,
@@ -181,7 +182,7 @@ def _header(stream: VideoStream) -> StreamHeader:
         height=context.height,
         pixel_format=context.pix_fmt or "",
         extradata_base64=base64.b64encode(context.extradata or b"").decode(),
-        bits_per_coded_sample=context.bits_per_coded_sample,
+        bits_per_coded_sample=bits if 0 <= bits <= MAX_SAMPLE_BITS else 0,
     )
 
 
