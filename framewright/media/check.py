@@ -22,6 +22,7 @@ from framewright.media.decode import (
     decode_frames,
     shown_frames,
 )
+from framewright.media.messages import lost_messages
 from framewright.media.times import longest_increasing
 from framewright.types import FrameRange, Record
 
@@ -40,6 +41,10 @@ class BundleCheck(Record):
     """Frames, counted from the first of the video, that are not as they were encoded."""
     doubtful: int | None = None
     """First frame in which the decoder conceals an error; whether that is seen is not known."""
+    lost: tuple[str, ...] = ()
+    """What frames carry beside their pictures and an output will not, a sentence each."""
+    interlaced: int | None = None
+    """First frame that is flagged as interlaced."""
 
 
 def check_bundle(
@@ -68,31 +73,25 @@ def check_bundle(
             with the frame's number beside the message.
     """
     sources = [_opener(path) for path in paths]
+    look = _Look(picture, start_frame, on_frame)
     damage: SourceRefused | None = None
-    seen = 0
-
-    def decode(first: int, strict: bool) -> None:
-        nonlocal seen
-        seen = 0
-        for frame in decode_frames(sources[first:], wanted, counted=counted, strict=strict):
-            _check_picture(frame, picture, start_frame + seen)
-            seen += 1
-            on_frame()
-
     doubtful: int | None = None
     for preroll, strict in [(0, True), *((count, False) for count in range(len(sources)))]:
+        look.frame = start_frame
+        first = len(sources) - 1 - preroll
         try:
-            decode(len(sources) - 1 - preroll, strict)
-            return BundleCheck(preroll=preroll, doubtful=doubtful)
+            for frame in decode_frames(sources[first:], wanted, counted=counted, strict=strict):
+                look(frame)
+            return look.checked(preroll, doubtful=doubtful)
         except MissingFrames:
-            damage = _refusal(start_frame + seen)
+            damage = _refusal(look.frame)
         except SourceRefused as error:
             if error.reason != "damaged":
                 raise
-            damage = _refusal(start_frame + seen, "the decoder reports an error in it")
+            damage = _refusal(look.frame, "the decoder reports an error in it")
             if not strict:
                 break
-            doubtful = start_frame + seen
+            doubtful = look.frame
     if damage is None:
         raise AssertionError
     if not tolerant:
@@ -100,11 +99,45 @@ def check_bundle(
     nearest = sources[-2:]
     places = _damaged(nearest, wanted, counted, on_frame)
     concealed = [] if counted else _concealed(nearest, wanted, places)
-    return BundleCheck(
-        preroll=len(nearest) - 1,
-        damaged=tuple(ranges(start_frame + place for place in sorted(places))),
+    return look.checked(
+        len(nearest) - 1,
         doubtful=start_frame + concealed[0] if concealed else None,
+        damaged=ranges(start_frame + place for place in sorted(places)),
     )
+
+
+class _Look:
+    """Looks at each frame that is decoded."""
+
+    def __init__(
+        self, picture: tuple[int, int, str], start_frame: int, on_frame: Callable[[], None]
+    ) -> None:
+        self.frame = start_frame
+        """Number of the next frame."""
+        self._picture = picture
+        self._on_frame = on_frame
+        self._lost: dict[str, None] = {}
+        self._interlaced: int | None = None
+
+    def __call__(self, frame: VideoFrame) -> None:
+        _check_picture(frame, self._picture, self.frame)
+        if len(frame.side_data):
+            self._lost.update(dict.fromkeys(lost_messages(frame)))
+        if frame.interlaced_frame and self._interlaced is None:
+            self._interlaced = self.frame
+        self.frame += 1
+        self._on_frame()
+
+    def checked(
+        self, preroll: int, *, doubtful: int | None, damaged: Iterable[FrameRange] = ()
+    ) -> BundleCheck:
+        return BundleCheck(
+            preroll=preroll,
+            damaged=tuple(damaged),
+            doubtful=doubtful,
+            lost=tuple(self._lost),
+            interlaced=self._interlaced,
+        )
 
 
 def ranges(numbers: Iterable[int]) -> list[FrameRange]:

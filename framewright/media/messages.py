@@ -18,7 +18,14 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-__all__ = ["StreamFacts", "lost_facts", "lost_messages", "side_data", "stream_facts"]
+__all__ = [
+    "StreamFacts",
+    "first_time_code",
+    "lost_facts",
+    "lost_messages",
+    "side_data",
+    "stream_facts",
+]
 
 _LOST = {
     "A53_CC": "closed captions (CEA-608/708, in ATSC A/53 user data): not kept; to have them, "
@@ -108,7 +115,7 @@ def lost_facts(stream: VideoStream, facts: StreamFacts) -> list[str]:
 def lost_messages(frame: VideoFrame) -> list[str]:
     """Name, a sentence each, what a frame carries and the output will not."""
     lost = [_LOST[name] for name in _LOST if side_data(frame, name) is not None]
-    return lost + _gop_time_code(frame) + _user_data(frame)
+    return lost + _user_data(frame)
 
 
 def side_data(frame: VideoFrame, name: str) -> bytes | None:
@@ -120,8 +127,8 @@ def side_data(frame: VideoFrame, name: str) -> bytes | None:
     return None if data is None else bytes(cast(Buffer, data))
 
 
-def _gop_time_code(frame: VideoFrame) -> list[str]:
-    """Name the time code of an MPEG-2 group of pictures; each has one, most count from zero."""
+def first_time_code(frame: VideoFrame) -> list[str]:
+    """Name the time code of a first MPEG-2 group of pictures; each has one, most begin at zero."""
     data = side_data(frame, "GOP_TIMECODE")
     if data is None:
         return []

@@ -24,6 +24,7 @@ from framewright.media.containers import output_suffix
 from framewright.media.fields import FieldOrder, first_field
 from framewright.media.messages import (
     StreamFacts,
+    first_time_code,
     lost_facts,
     lost_messages,
     side_data,
@@ -196,7 +197,7 @@ def _look_at(
             first = frame
         if field_order == "progressive":
             field_order = first_field(frame)
-        lost += lost_messages(frame)
+        lost += lost_messages(frame) + first_time_code(frame)
         if number * frame.width * frame.height >= _PIXELS_LOOKED_AT or number >= _FRAMES_LOOKED_AT:
             break
     if first is None:
