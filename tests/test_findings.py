@@ -41,5 +41,21 @@ def test_fields_that_set_in_later_are_named_with_their_place(tmp_path: Path) -> 
     assert any("frames from 20 on, at " in words for words in warnings_of(path, tmp_path))
 
 
+def test_a_stream_that_begins_within_the_file_is_named(tmp_path: Path) -> None:
+    """Beyond the five megabytes that FFmpeg looks at before it says which streams there are."""
+    coded, size = [*x264(gop=10, crf=1), "-f", "mpegts"], (640, 480)
+    sound = ("-map", "0:v", "-map", "1:a", "-c:a", "aac", "-output_ts_offset", "9.6")
+    parts = [tmp_path / f"part{number}.ts" for number in range(3)]
+    encode(parts[0], *coded, count=240, size=size)
+    made = ("-f", "lavfi", "-i", "sine=duration=2")
+    encode(parts[1], *coded[:-2], *sound, *coded[-2:], inputs=made, count=50, size=size)
+    encode(parts[2], "-output_ts_offset", "11.6", *coded, count=240, size=size)
+    path = tmp_path / "joined.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    said = [words for words in warnings_of(path, tmp_path) if "begin within the file" in words]
+    assert len(said) == 1
+    assert said[0].startswith("streams that begin within the file: 1, which are not kept")
+
+
 def test_there_is_nothing_to_say_of_a_plain_video(cfr25: Clip, tmp_path: Path) -> None:
     assert warnings_of(cfr25.path, tmp_path) == []

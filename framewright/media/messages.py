@@ -20,6 +20,7 @@ from av.video.stream import VideoStream
 
 __all__ = [
     "StreamFacts",
+    "begun_streams",
     "first_time_code",
     "lost_facts",
     "lost_messages",
@@ -87,6 +88,17 @@ def stream_facts(container: InputContainer, stream: VideoStream) -> StreamFacts:
         dolby_vision_profile=int(dolby[1]) if dolby else None,
         dolby_vision_compatible=dolby is None or dolby[2] != "0",
     )
+
+
+def begun_streams(container: InputContainer) -> int:
+    """Count the streams that were met while reading and are not among the container's own.
+
+    A transport stream may begin further ones at any time; PyAV does not know of them.
+    """
+    with _told_all():
+        text = str(container.dumps_format())  # type: ignore[attr-defined]
+    met = set(re.findall(r"^ +Stream #0:(\d+)", text, flags=re.MULTILINE))
+    return max(0, len(met) - len(container.streams))
 
 
 @contextmanager

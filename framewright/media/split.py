@@ -28,6 +28,7 @@ from av.video.stream import VideoStream
 from framewright.errors import SourceRefused
 from framewright.media.bundle import MAX_SAMPLE_BITS, PacketRecord, StreamHeader
 from framewright.media.cutter import CutBundle, Cutter
+from framewright.media.messages import begun_streams
 from framewright.media.probe import probe_container
 from framewright.media.source import open_source, packets_of
 from framewright.media.structure import structural_defect
@@ -69,6 +70,8 @@ class _Timeline:
     """Largest time stamp so far, and the duration that its packet declares."""
     packets: int = 0
     bundles: tuple[CutBundle, ...] = ()
+    begun_streams: int = 0
+    """Streams that began within the file."""
 
 
 def split_video(
@@ -99,7 +102,7 @@ def split_video(
         bundle_frames = max(_MIN_BUNDLE_FRAMES, frames_per_unit(video.frame_rate, unit_seconds))
     with open_source(path, settings) as container:
         stream = container.streams.video[_video_position(container, video.stream_index)]
-        _check_duration(container.duration, settings)
+        _check_duration(_declared_microseconds(stream), settings)
         timeline = _demux(container, stream, folder, bundle_frames, settings, progress)
 
         def tell(done: int = len(timeline.pts)) -> None:
@@ -124,7 +127,7 @@ def split_video(
     bundles = _bundle_refs(timeline, times)
     _tell(progress, len(times.pts), len(times.pts))
     return SplitVideo(
-        video=_described(video, times, missing),
+        video=_described(video, timeline, times, missing),
         pts=times.pts,
         last_duration_ticks=_last_duration(timeline, times, video, missing),
         counted=times.counted,
@@ -138,9 +141,16 @@ def _tell(progress: ProgressCallback | None, done: int, total: int) -> None:
         progress(Progress("split", done, total))
 
 
-def _described(video: VideoInfo, times: FrameTimes, missing: Missing | None) -> VideoInfo:
-    """Add to the probe's words what the times have shown."""
+def _described(
+    video: VideoInfo, timeline: _Timeline, times: FrameTimes, missing: Missing | None
+) -> VideoInfo:
+    """Add to the probe's words what reading to the end has shown."""
     warnings = list(video.warnings)
+    if timeline.begun_streams:
+        warnings.append(
+            f"streams that begin within the file: {timeline.begun_streams}, which are not kept; "
+            "only those that are there at its start are."
+        )
     if times.repaired:
         warnings.append(
             f"{times.repaired} of {len(times.pts)} time stamps are missing, repeated or run "
@@ -218,15 +228,21 @@ def _demux(
             _check_length(timeline, cutter.bundles, stream, settings)
             _tell(progress, len(timeline.pts), stream.frames)
         timeline.bundles = cutter.close()
+        timeline.begun_streams = begun_streams(container)
     except BaseException:
         cutter.abort()
         raise
     return timeline
 
 
-def _check_duration(microseconds: int | None, settings: Settings) -> None:
-    """Refuse by what the container declares, before anything is read."""
-    seconds = (microseconds or 0) / av.time_base
+def _declared_microseconds(stream: VideoStream) -> int:
+    """What the container says of the video alone: others may claim anything."""
+    return math.floor((stream.duration or 0) * (stream.time_base or 0) * av.time_base)
+
+
+def _check_duration(microseconds: int, settings: Settings) -> None:
+    """Refuse by what the container declares before anything is read, or by what was read."""
+    seconds = microseconds / av.time_base
     if seconds > settings.max_duration_seconds:
         raise SourceRefused(
             "too_large",
