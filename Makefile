@@ -17,10 +17,10 @@ override STYLE := $(value STYLE)
 override SCORER := $(value SCORER)
 export VIDEO STYLE SCORER KEEP FRESH
 
-.PHONY: help install demo test azurite lint format e2e fuzz bench train down clean
+.PHONY: help install demo test azurite lint format e2e torture torture-hour fuzz bench train down clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 install: $(STAMP) ## make .venv with everything in it, at the tested versions
 
@@ -55,6 +55,12 @@ format: $(STAMP) ## put the code into the house style
 
 e2e: $(STAMP) ## only the tests with a real server, cluster and worker
 	$(BIN)/python -m pytest -m e2e
+
+torture: $(STAMP) ## every good and bad file through the whole path: make torture [ONLY="gif hevc"] [JOBS=2]
+	@$(BIN)/python -m tests.torture.run $(if $(ONLY),--only $(ONLY)) $(if $(JOBS),--jobs $(JOBS))
+
+torture-hour: $(STAMP) ## an hour of video, 90,000 frames, checked one by one, and the memory it takes
+	@$(BIN)/python -m tests.torture.hour
 
 fuzz: $(FUZZ_STAMP) ## break good files in COUNT ways, fuzz what reads stored data: make fuzz [SEED=1] [COUNT=2000]
 	$(BIN)/python -m tests.fuzz.run --seed $(or $(SEED),1) --count $(or $(COUNT),2000)

@@ -13,12 +13,13 @@ from pydantic import ValidationError
 from framewright import __version__
 from framewright.errors import InputError, ManifestError
 from framewright.files import file_sha256
+from framewright.findings import damaged_ranges, words_of
 from framewright.media.carry import preferred_suffix
 from framewright.media.encode import encoder_spec
 from framewright.media.sandboxed import SplitResult
 from framewright.media.treatment import check_treatment, treated, treatment_notes
 from framewright.media.units import cut_units, frames_per_unit
-from framewright.reading import SourceReader, damaged_ranges, held_words
+from framewright.reading import SourceReader
 from framewright.settings import Settings, get_settings
 from framewright.storage import LocalStore, Store
 from framewright.storage.blocks import in_order
@@ -174,9 +175,8 @@ def _read(
         for bundle, check in zip(parts.bundles, checks, strict=True)
     ]
     video = parts.video
-    if held:
-        warnings = (*video.warnings, *held_words(held, parts.pts.unpack(), video.time_base))
-        video = video.model_copy(update={"warnings": warnings})
+    warnings = (*video.warnings, *words_of(checks, held, parts.pts.unpack(), video))
+    video = video.model_copy(update={"warnings": warnings})
     return parts.model_copy(update={"bundles": tuple(bundles), "held": held, "video": video})
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
@@ -28,19 +27,17 @@ from framewright.sandbox import Sandbox
 from framewright.settings import Settings, cpu_cores
 from framewright.types import (
     BundleRef,
-    FrameRange,
     Progress,
     ProgressCallback,
     TickRuns,
     VideoInfo,
 )
 
-__all__ = ["SourceReader", "damaged_ranges", "held_words"]
+__all__ = ["SourceReader"]
 
 _REPORT_SECONDS = 0.2
 _PIXELS_FOR_ONE = 300_000_000
 """Decoding that many takes about as long as starting more processes for it."""
-_TOLD_STRETCHES = 50
 
 
 class SourceReader:
@@ -180,6 +177,7 @@ class SourceReader:
                     counted=parts.counted,
                     width=video.width,
                     height=video.height,
+                    pixel_format=video.pixel_format,
                     tolerant=tolerant,
                 )
             )
@@ -201,32 +199,3 @@ def _shares(bundles: Sequence[BundleRef], count: int) -> list[tuple[int, int]]:
         if bundle.stop_frame * count >= total * len(edges):
             edges.append(place)
     return list(pairwise(edges))
-
-
-def damaged_ranges(checks: Sequence[BundleCheck], frames: int) -> tuple[FrameRange, ...]:
-    """Join what was found damaged in all bundles.
-
-    Raises:
-        SourceRefused: no frame is whole.
-    """
-    joined: list[FrameRange] = []
-    for start, stop in (span for check in checks for span in check.damaged):
-        if joined and joined[-1][1] == start:
-            start = joined.pop()[0]
-        joined.append((start, stop))
-    if joined == [(0, frames)]:
-        raise SourceRefused("damaged", "not one frame can be decoded whole; get another copy.")
-    return tuple(joined)
-
-
-def held_words(held: Sequence[FrameRange], pts: Sequence[int], time_base: Fraction) -> list[str]:
-    """Say which frames are held, a stretch each; the last line counts those beyond the first 50."""
-    words = []
-    for start, stop in held[:_TOLD_STRETCHES]:
-        first, last = (float(pts[frame] * time_base) for frame in (start, stop - 1))
-        shown = "the frame before is held" if start else "the first good frame is shown"
-        words.append(f"damaged: frames [{start}, {stop}), {first:.3f} s to {last:.3f} s; {shown}.")
-    if more := held[_TOLD_STRETCHES:]:
-        frames = sum(stop - start for start, stop in more)
-        words.append(f"damaged: {frames} more frames in {len(more)} stretches, held likewise.")
-    return words

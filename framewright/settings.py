@@ -133,7 +133,7 @@ class Settings(BaseSettings):
         8192 * 4320, ge=1, description="Largest frame accepted, in pixels (width times height)."
     )
     max_streams: int = Field(64, ge=1, description="Most streams accepted in one source.")
-    max_frames: int = Field(20_000_000, ge=1, description="Most frames accepted in one source.")
+    max_frames: int = Field(5_000_000, ge=1, description="Most frames accepted in one source.")
     max_duration_seconds: float = Field(
         7 * 24 * 3600.0, gt=0, description="Longest source accepted, in seconds."
     )

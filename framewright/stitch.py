@@ -14,6 +14,7 @@ from framewright.errors import InputError, OutputRefused, TransientError
 from framewright.files import PARTIAL_PREFIX, file_sha256, publish
 from framewright.media.carry import Spoilt
 from framewright.media.containers import container_for
+from framewright.media.description import lost_description
 from framewright.media.fallback import assembled
 from framewright.media.mux import Muxed, mux
 from framewright.media.verify import verify_output
@@ -98,9 +99,11 @@ def stitch(
                 report,
                 spoilt,
             )
-            return muxed, _verify(partial, manifest, muxed, suffix)
+            notes = _verify(partial, manifest, muxed, suffix)
+            notes += lost_description(source, partial, muxed.targets, muxed.shift, suffix, settings)
+            return muxed, notes
 
-        muxed, rounding = assembled(assemble, source, video, suffix, Path(folder), settings)
+        muxed, notes = assembled(assemble, source, video, suffix, Path(folder), settings)
         digest, size_bytes = file_sha256(partial), partial.stat().st_size
     seconds = time.perf_counter() - started
     logger.info("%s: %d frames, verified, in %.1f s", output.name, manifest.frames, seconds)
@@ -113,7 +116,7 @@ def stitch(
         height=muxed.height,
         frames=manifest.frames,
         duration_seconds=float(last * video.time_base),
-        streams=tuple(muxed.outcomes + rounding),
+        streams=tuple(muxed.outcomes + notes),
         warnings=video.warnings,
         seconds=seconds,
     )
@@ -191,7 +194,14 @@ class _Clips:
 
 def _verify(path: Path, manifest: Manifest, muxed: Muxed, suffix: str) -> list[StreamOutcome]:
     tick = container_for(suffix).tick
-    error = verify_output(path, muxed.pts, manifest.video.time_base, muxed.audio_sha256, tick)
+    error = verify_output(
+        path,
+        muxed.pts,
+        manifest.video.time_base,
+        muxed.audio_sha256,
+        tick,
+        muxed.subtitle_sha256,
+    )
     if not error:
         return []
     return [

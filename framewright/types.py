@@ -24,6 +24,7 @@ from framewright.values import (
     MAX_FRAMES,
     MAX_TICKS,
     FrameRange,
+    JsonObject,
     PositiveRatio,
     Ratio,
     Seconds,
@@ -232,7 +233,7 @@ class ScorerIdentity(Record):
     name: str
     version: str
     weights_sha256: str = ""
-    params: dict[str, Any] = Field(default_factory=dict)
+    params: JsonObject = Field(default_factory=dict)
     """Small and JSON-serialisable; enough to build the scorer on another machine."""
     takes_hdr: bool = False
     """Whether the scorer expects HDR pictures (PQ or HLG) as they are encoded."""

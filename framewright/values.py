@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from fractions import Fraction
@@ -14,6 +15,7 @@ __all__ = [
     "MAX_FRAMES",
     "MAX_TICKS",
     "FrameRange",
+    "JsonObject",
     "PositiveRatio",
     "Ratio",
     "Seconds",
@@ -48,6 +50,18 @@ def _positive(value: Fraction) -> Fraction:
 
 Ratio = Annotated[Fraction, BeforeValidator(_ratio), PlainSerializer(str, return_type=str)]
 PositiveRatio = Annotated[Ratio, AfterValidator(_positive)]
+
+
+def _said_in_json(value: dict[str, Any]) -> dict[str, Any]:
+    """Refuse what JSON cannot say; NaN and infinity would be read back as null."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, RecursionError) as error:
+        raise ValueError(f"{error}; use what JSON can say") from error
+    return value
+
+
+JsonObject = Annotated[dict[str, Any], AfterValidator(_said_in_json)]
 FrameRange = tuple[int, int]
 """Frames ``[start, stop)``."""
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]

@@ -22,7 +22,7 @@ from framewright.settings import get_settings
 from framewright.types import Manifest
 from tests.support import SLOW, install_scorer
 from tests.torture.expect import observe
-from tests.torture.make import BAD_KINDS, DAMAGED_KINDS, Clip, make, make_bad
+from tests.torture.make import QUICK_BAD_KINDS, Clip, make, make_bad
 
 COMMAND = str(Path(sys.executable).with_name("framewright"))
 PLAIN = ("--scorer", "identity")
@@ -355,7 +355,7 @@ class TestRefused:
         assert "use one of .mp4, .m4v, .mov, .mkv, .webm" in said
         assert os.listdir(out) == []
 
-    @pytest.mark.parametrize("kind", BAD_KINDS | DAMAGED_KINDS)
+    @pytest.mark.parametrize("kind", QUICK_BAD_KINDS)
     def test_a_bad_source(
         self,
         kind: str,
@@ -367,7 +367,7 @@ class TestRefused:
         path = make_bad(kind, clip_folder)
         scored_here(monkeypatch)
         said = refused(capsys, "score", path, target, *PLAIN)
-        words = (BAD_KINDS | DAMAGED_KINDS)[kind].words
+        words = QUICK_BAD_KINDS[kind].words
         assert any(f"refused ({word})" in said for word in words), said
         assert path.name in said, "the message names the file"
         assert len(said) < 700

@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from framewright.errors import ManifestError
 
-__all__ = ["BundleReader", "BundleWriter", "PacketRecord", "StreamHeader"]
+__all__ = ["MAX_SAMPLE_BITS", "BundleReader", "BundleWriter", "PacketRecord", "StreamHeader"]
 
 _MAGIC = b"FWPKTS1\n"
 _RECORD = struct.Struct("<Iqqb")
@@ -39,6 +39,8 @@ _READ_BYTES = 1 << 20
 
 _PALETTE_BYTES = 1024
 _MAX_SIDE_PX = 1 << 20
+MAX_SAMPLE_BITS = 256
+"""Per coded sample; a container that states more lies."""
 
 _KEY, _DISCARD, _TAIL, _PALETTE, _CORRUPT = 1, 2, 4, 8, 16
 
@@ -54,7 +56,7 @@ class StreamHeader(BaseModel):
     height: int = Field(gt=0, le=_MAX_SIDE_PX)
     pixel_format: str = Field(pattern=r"^[A-Za-z0-9_]{0,64}$")
     extradata_base64: str
-    bits_per_coded_sample: int = Field(0, ge=0, le=256)
+    bits_per_coded_sample: int = Field(0, ge=0, le=MAX_SAMPLE_BITS)
     """As the container states it; some decoders choose their pixel format by it. 0 for unknown."""
 
     @field_validator("extradata_base64")

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from av.video.format import VideoFormat
+
 from framewright.media.containers import CONTAINERS, ContainerRule, container_for
 from framewright.results import StreamOutcome
 from framewright.types import EncoderSpec, OtherStream, VideoInfo
@@ -20,7 +22,7 @@ __all__ = [
 ]
 
 _ATTACHED_PIC = 0x400
-_LOSSLESS = ("pcm_", "adpcm", "flac", "alac", "truehd", "mlp", "wavpack", "tta")
+_LOSSLESS = ("pcm_", "adpcm", "flac", "alac", "truehd", "mlp", "wavpack", "tta", "s302m", "ape")
 _TEXT = frozenset({"mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "text"})
 _REENCODED_BITRATE = "192k"
 _LAYOUTS = {
@@ -45,6 +47,12 @@ class Carry:
     """Encoder to convert with."""
     options: tuple[tuple[str, str], ...] = ()
     detail: str = ""
+
+    @property
+    def attached(self) -> bool:
+        """Whether it is cover art that is carried over."""
+        is_picture = self.stream.kind == "video" and self.stream.disposition & _ATTACHED_PIC
+        return self.action == "copy" and bool(is_picture)
 
     @property
     def outcome(self) -> StreamOutcome | None:
@@ -117,7 +125,7 @@ def loses_aspect(video: VideoInfo, suffix: str) -> bool:
 
 def lost_properties(video: VideoInfo, encoder: EncoderSpec, suffix: str) -> list[str]:
     """Say what an output cannot tell about its pictures although the source does."""
-    lost = []
+    lost = _lost_samples(video, encoder)
     if loses_aspect(video, suffix):
         lost.append(f"pixels of shape {video.sample_aspect_ratio} are shown square")
     if video.field_order != "progressive" and encoder.codec != "libx264":
@@ -130,6 +138,20 @@ def lost_properties(video: VideoInfo, encoder: EncoderSpec, suffix: str) -> list
     if (place := video.chroma_location) not in _CHROMA_LOCATIONS.get(encoder.codec, (place,)):
         lost.append(f"chroma location {place}: not stated, because {encoder.codec} cannot")
     return lost
+
+
+def _lost_samples(video: VideoInfo, encoder: EncoderSpec) -> list[str]:
+    """Say what the encoder's pixel format does not hold of the source's."""
+    old = VideoFormat(video.pixel_format, 64, 64)
+    new = VideoFormat(encoder.pixel_format, 64, 64)
+    if video.color.matrix_used == "RGB":
+        return [f"RGB pictures ({old.name}) are written as {new.name}, rounded to its steps"]
+    if len(old.components) > 2 and (
+        new.components[1].width < old.components[1].width
+        or new.components[1].height < old.components[1].height
+    ):
+        return [f"chroma of {old.name} is written at the resolution of {new.name}"]
+    return []
 
 
 def _is_loss(carry: Carry) -> bool:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 
+from av.video.frame import VideoFrame
+
 from framewright.errors import SourceRefused
 from framewright.media.bundle import BundleReader, PacketRecord
 from framewright.media.decode import (
@@ -20,6 +22,8 @@ from framewright.media.decode import (
     decode_frames,
     shown_frames,
 )
+from framewright.media.messages import lost_messages
+from framewright.media.times import longest_increasing
 from framewright.types import FrameRange, Record
 
 __all__ = ["BundleCheck", "check_bundle"]
@@ -35,6 +39,12 @@ class BundleCheck(Record):
     """Earlier bundles with which decoding must begin."""
     damaged: tuple[FrameRange, ...] = ()
     """Frames, counted from the first of the video, that are not as they were encoded."""
+    doubtful: int | None = None
+    """First frame in which the decoder conceals an error; whether that is seen is not known."""
+    lost: tuple[str, ...] = ()
+    """What frames carry beside their pictures and an output will not, a sentence each."""
+    interlaced: int | None = None
+    """First frame that is flagged as interlaced."""
 
 
 def check_bundle(
@@ -43,7 +53,7 @@ def check_bundle(
     *,
     start_frame: int,
     counted: bool,
-    size: tuple[int, int],
+    picture: tuple[int, int, str],
     tolerant: bool,
     on_frame: Callable[[], None],
 ) -> BundleCheck:
@@ -54,42 +64,80 @@ def check_bundle(
         wanted: time stamps of its frames in order, or their numbers where they are counted.
         start_frame: number of its first frame.
         counted: frames are found by counting.
-        size: width and height in pixels that every frame must have.
+        picture: width and height in pixels, and pixel format, that every frame must have.
         tolerant: return what is damaged, instead of refusing it.
         on_frame: called for each frame decoded.
 
     Raises:
-        SourceRefused: damage that is not tolerated, or a picture of another size, with the
-            frame's number beside the message.
+        SourceRefused: damage that is not tolerated, or a picture of another size or format,
+            with the frame's number beside the message.
     """
     sources = [_opener(path) for path in paths]
+    look = _Look(picture, start_frame, on_frame)
     damage: SourceRefused | None = None
-    for preroll in range(len(sources)):
-        seen = 0
+    doubtful: int | None = None
+    for preroll, strict in [(0, True), *((count, False) for count in range(len(sources)))]:
+        look.frame = start_frame
+        first = len(sources) - 1 - preroll
         try:
-            frames = decode_frames(sources[len(sources) - 1 - preroll :], wanted, counted=counted)
-            for frame in frames:
-                _check_size((frame.width, frame.height), size, start_frame + seen)
-                seen += 1
-                on_frame()
-            return BundleCheck(preroll=preroll)
+            for frame in decode_frames(sources[first:], wanted, counted=counted, strict=strict):
+                look(frame)
+            return look.checked(preroll, doubtful=doubtful)
         except MissingFrames:
-            damage = _refusal(start_frame + seen)
+            damage = _refusal(look.frame)
         except SourceRefused as error:
             if error.reason != "damaged":
                 raise
-            damage = _refusal(start_frame + seen, "the decoder reports an error in it")
-            break
+            damage = _refusal(look.frame, "the decoder reports an error in it")
+            if not strict:
+                break
+            doubtful = look.frame
     if damage is None:
         raise AssertionError
     if not tolerant:
         raise damage
     nearest = sources[-2:]
     places = _damaged(nearest, wanted, counted, on_frame)
-    return BundleCheck(
-        preroll=len(nearest) - 1,
-        damaged=tuple(ranges(start_frame + place for place in sorted(places))),
+    concealed = [] if counted else _concealed(nearest, wanted, places)
+    return look.checked(
+        len(nearest) - 1,
+        doubtful=start_frame + concealed[0] if concealed else None,
+        damaged=ranges(start_frame + place for place in sorted(places)),
     )
+
+
+class _Look:
+    """Looks at each frame that is decoded."""
+
+    def __init__(
+        self, picture: tuple[int, int, str], start_frame: int, on_frame: Callable[[], None]
+    ) -> None:
+        self.frame = start_frame
+        """Number of the next frame."""
+        self._picture = picture
+        self._on_frame = on_frame
+        self._lost: dict[str, None] = {}
+        self._interlaced: int | None = None
+
+    def __call__(self, frame: VideoFrame) -> None:
+        _check_picture(frame, self._picture, self.frame)
+        if len(frame.side_data):
+            self._lost.update(dict.fromkeys(lost_messages(frame)))
+        if frame.interlaced_frame and self._interlaced is None:
+            self._interlaced = self.frame
+        self.frame += 1
+        self._on_frame()
+
+    def checked(
+        self, preroll: int, *, doubtful: int | None, damaged: Iterable[FrameRange] = ()
+    ) -> BundleCheck:
+        return BundleCheck(
+            preroll=preroll,
+            damaged=tuple(damaged),
+            doubtful=doubtful,
+            lost=tuple(self._lost),
+            interlaced=self._interlaced,
+        )
 
 
 def ranges(numbers: Iterable[int]) -> list[FrameRange]:
@@ -107,13 +155,22 @@ def _refusal(frame: int, why: str = "it cannot be decoded") -> SourceRefused:
     return SourceRefused("damaged", f"is damaged: {why}", frame)
 
 
-def _check_size(found: tuple[int, int], size: tuple[int, int], frame: int) -> None:
-    if found != size:
+def _check_picture(frame: VideoFrame, picture: tuple[int, int, str], number: int) -> None:
+    width, height, pixel_format = picture
+    if (frame.width, frame.height) != (width, height):
         raise SourceRefused(
             "unsupported",
-            f"has another size than those before, {found[0]}x{found[1]} instead of "
-            f"{size[0]}x{size[1]}",
-            frame,
+            f"has another size than those before, {frame.width}x{frame.height} instead of "
+            f"{width}x{height}",
+            number,
+        )
+    # The letter j only says that the range is full.
+    if frame.format.name.replace("yuvj", "yuv") != pixel_format.replace("yuvj", "yuv"):
+        raise SourceRefused(
+            "unsupported",
+            f"has another pixel format than those before, {frame.format.name} instead of "
+            f"{pixel_format}",
+            number,
         )
 
 
@@ -125,27 +182,42 @@ def _damaged(
 ) -> set[int]:
     """Places in ``wanted`` of the frames that are damaged, or build upon damage."""
     refused: set[int] = set()
-    good: set[int] = set()
+    good: list[int] = []
     keys: set[int] = set()
 
     def refuse(packet: PacketRecord) -> None:
         if packet.pts is not None:
             refused.add(packet.pts)
 
+    # Not strictly: a decoder that refuses a frame misses it from then on, far beyond the damage.
     frames = shown_frames(sources[-1:] if counted else sources, refuse)
     for number, frame in enumerate(frames):
         on_frame()
         tick = number if counted else frame.pts
         if tick is not None and not frame.is_corrupt:
-            good.add(tick)
+            good.append(tick)
             if frame.key_frame:
                 keys.add(tick)
     places = {tick: place for place, tick in enumerate(wanted)}
-    bad = {tick for tick in places if tick not in good or (tick in refused and not counted)}
+    good = [tick for tick in good if tick in places]
+    ordered = {good[place] for place in longest_increasing(good)}
+    bad = {tick for tick in places if tick not in ordered or (tick in refused and not counted)}
     spoilt = (
         _spoilt_shown(wanted, bad, keys) if counted else _spoilt_stored(sources[-1], bad | refused)
     )
     return {places[tick] for tick in spoilt if tick in places}
+
+
+def _concealed(
+    sources: Sequence[BundleSource], wanted: Sequence[int], damaged: set[int]
+) -> list[int]:
+    """Places in ``wanted`` of frames with errors that the decoder conceals, beside the damaged."""
+    refused: list[int | None] = []
+    for _ in shown_frames(sources, lambda packet: refused.append(packet.pts), strict=True):
+        pass
+    places = {tick: place for place, tick in enumerate(wanted)}
+    found = {places[tick] for tick in refused if tick in places}
+    return sorted(found - damaged)
 
 
 def _spoilt_shown(wanted: Sequence[int], bad: set[int], keys: set[int]) -> set[int]:

@@ -102,6 +102,7 @@ _BY_DEMUXER = {
     "ogg": ".mkv",
     "nut": ".mkv",
     "mxf": ".mov",
+    "dv": ".mov",
 }
 
 

@@ -64,6 +64,7 @@ def decode_frames(
     *,
     counted: bool = False,
     tolerant: bool = False,
+    strict: bool = False,
 ) -> Iterator[VideoFrame]:
     """Yield the frames whose time stamps are ``wanted``, in that order.
 
@@ -72,6 +73,7 @@ def decode_frames(
         wanted: increasing time stamps in the source's time base, or frame numbers.
         counted: ``wanted`` are frame numbers, counted from the first bundle's first frame.
         tolerant: only damage to the wanted frames matters, not to others.
+        strict: so do errors that the decoder would conceal, unless in what is shown earlier.
 
     Raises:
         MissingFrames: a wanted frame was not there when its turn came.
@@ -82,11 +84,16 @@ def decode_frames(
     if expected is None:
         return
     delivered = 0
-    ignore: OnDamage | None = (lambda packet: None) if tolerant else None
-    for number, frame in enumerate(shown_frames(bundles, ignore)):
+    on_damage: OnDamage | None = (lambda packet: None) if tolerant else None
+    if strict and not counted:
+        on_damage = _refuser(expected)
+    known = frozenset(wanted) if tolerant else frozenset()
+    for number, frame in enumerate(shown_frames(bundles, on_damage, strict)):
         pts = number if counted else frame.pts
         if pts is None or pts < expected:
             continue
+        if tolerant and pts not in known:
+            continue  # a damaged frame may come out anywhere
         if pts > expected:
             raise MissingFrames(expected, delivered)
         if frame.is_corrupt:
@@ -103,19 +110,20 @@ def decode_frames(
 
 
 def shown_frames(
-    bundles: Sequence[BundleSource], on_damage: OnDamage | None = None
+    bundles: Sequence[BundleSource], on_damage: OnDamage | None = None, strict: bool = False
 ) -> Iterator[VideoFrame]:
     """Yield all frames of consecutive bundles in order of presentation, without those never shown.
 
     Args:
         bundles: consecutive bundles.
         on_damage: told of each packet that the decoder refuses; None to stop at the first.
+        strict: let it refuse what it would conceal.
 
     Raises:
         SourceRefused: the decoder refuses a packet, and ``on_damage`` is None.
         ManifestError: a bundle is not whole, or names no decoder.
     """
-    for frame in _decode(bundles, on_damage):
+    for frame in _decode(bundles, on_damage, strict):
         if not isinstance(frame.opaque, _Hidden):
             yield frame
 
@@ -142,18 +150,30 @@ def first_decoded(bundle: BundleSource) -> VideoFrame | None:
     return None
 
 
-def _decode(bundles: Sequence[BundleSource], on_damage: OnDamage | None) -> Iterator[VideoFrame]:
+def _refuser(first: int) -> OnDamage:
+    """Refuse packets from the first wanted time stamp on; what is shown before leads up to it."""
+
+    def refuse(packet: PacketRecord) -> None:
+        if packet.pts is None or packet.pts >= first:
+            raise SourceRefused("damaged", f"the packet with time stamp {packet.pts} is damaged.")
+
+    return refuse
+
+
+def _decode(
+    bundles: Sequence[BundleSource], on_damage: OnDamage | None, strict: bool
+) -> Iterator[VideoFrame]:
     context: VideoCodecContext | None = None
     last = len(bundles) - 1
     for position, source in enumerate(bundles):
         with source() as stream:
             reader = BundleReader(stream, f"bundle {position}")
             if context is None:
-                context = _decoder(reader.header)
+                context = _decoder(reader.header, strict)
             for record in reader:
                 if record.tail and position != last:
                     continue
-                if record.corrupt and not record.discard:
+                if strict and record.corrupt and not record.discard:
                     _report_incomplete(record, on_damage)
                 yield from _feed(context, record, on_damage)
     if context is not None:
@@ -171,7 +191,7 @@ def _report_incomplete(record: PacketRecord, on_damage: OnDamage | None) -> None
     on_damage(record)
 
 
-def _decoder(header: StreamHeader) -> VideoCodecContext:
+def _decoder(header: StreamHeader, strict: bool = False) -> VideoCodecContext:
     try:
         context = CodecContext.create(header.codec, "r")
     except UnknownCodecError as error:
@@ -190,7 +210,7 @@ def _decoder(header: StreamHeader) -> VideoCodecContext:
     context.bits_per_coded_sample = header.bits_per_coded_sample
     context.thread_type = "NONE"
     context.copy_opaque = True
-    if detection := _ERROR_DETECTION.get(header.codec):
+    if detection := "explode" if strict else _ERROR_DETECTION.get(header.codec):
         context.options = {"err_detect": detection}
     return context
 

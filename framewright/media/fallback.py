@@ -20,7 +20,7 @@ from av.container import OutputContainer
 from framewright.errors import OutputRefused, VerificationError
 from framewright.media.carry import Carry, Spoilt, carry_streams
 from framewright.media.containers import container_for
-from framewright.media.mux import payload
+from framewright.media.copier import payload
 from framewright.media.source import file_url, open_media, open_source, packets_of
 from framewright.settings import Settings
 from framewright.types import VideoInfo
@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+_NOTHING = "it holds nothing"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -63,7 +64,9 @@ def assembled(
         faults = spoilt_streams(source, video, suffix, scratch, settings)
         failure = error
     for may_convert in (True, False) if faults else ():
-        spoilt = {index: Spoilt(why, may_convert) for index, why in faults.items()}
+        spoilt = {
+            index: Spoilt(why, may_convert and why != _NOTHING) for index, why in faults.items()
+        }
         try:
             return assemble(spoilt)
         except (av.error.FFmpegError, VerificationError) as error:
@@ -99,9 +102,10 @@ def _fault(source: Path, carry: Carry, suffix: str, trial: Path, settings: Setti
         with av.open(file_url(trial), "w", format=muxer, options=options) as out:
             wanted = _copied(source, carry, out, settings)
         if not wanted:
-            return "it holds nothing"
-        is_sound = carry.stream.kind == "audio"
-        return "its payload does not survive" if is_sound and _payload_of(trial) != wanted else ""
+            return _NOTHING
+        is_verified = carry.stream.kind in ("audio", "subtitle")
+        survives = not is_verified or _payload_of(trial) == wanted
+        return "" if survives else "its payload does not survive"
     except (av.error.FFmpegError, ValueError) as error:
         _refuse_where_full(error)
         return str(getattr(error, "strerror", None) or error)
@@ -128,7 +132,7 @@ def _copied(source: Path, carry: Carry, out: OutputContainer, settings: Settings
 def _payload_of(path: Path) -> str:
     digest = hashlib.sha256()
     with open_media(path) as container:
-        for packet in packets_of(container, *container.streams.audio):
+        for packet in packets_of(container, *container.streams.audio, *container.streams.subtitles):
             if packet.size:
                 digest.update(payload(packet, container.format.name))
     return digest.hexdigest()

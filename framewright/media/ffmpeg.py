@@ -7,6 +7,8 @@ to it as a list, never through a shell, and it may read local files only.
 from __future__ import annotations
 
 import subprocess
+import time
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from framewright.media.source import FORMATS, file_url
 
 __all__ = ["convert_stream", "ffmpeg_version", "local_input", "run_graph"]
 
+_WAIT_SECONDS = 1.0
 TIMEOUT_SECONDS = 3600.0
 """A conversion that takes longer than that is not going to end."""
 
@@ -33,7 +36,12 @@ def ffmpeg_version() -> str:
 
 
 def convert_stream(
-    source: Path, index: int, codec: str, options: dict[str, str], output: Path
+    source: Path,
+    index: int,
+    codec: str,
+    options: dict[str, str],
+    output: Path,
+    on_wait: Callable[[], None] = lambda: None,
 ) -> None:
     """Convert one audio or subtitle stream of a file, keeping its time stamps.
 
@@ -43,6 +51,7 @@ def convert_stream(
         codec: encoder to use.
         options: encoder options.
         output: Matroska, MP4 or NUT file to write.
+        on_wait: called every second while it lasts.
     """
     graph = ffmpeg.output(
         local_input(source, copyts=None)[str(index)],
@@ -51,7 +60,7 @@ def convert_stream(
         avoid_negative_ts="disabled",
         **options,
     )
-    run_graph(graph)
+    run_graph(graph, on_wait)
 
 
 def local_input(path: Path, **options: str | None) -> ffmpeg.nodes.FilterableStream:
@@ -64,8 +73,12 @@ def local_input(path: Path, **options: str | None) -> ffmpeg.nodes.FilterableStr
     )
 
 
-def run_graph(graph: ffmpeg.nodes.OutputStream) -> None:
+def run_graph(graph: ffmpeg.nodes.OutputStream, on_wait: Callable[[], None] = lambda: None) -> None:
     """Run ffmpeg over a graph.
+
+    Args:
+        graph: what to do.
+        on_wait: called every second while it works.
 
     Raises:
         EngineBug: it failed, or took longer than ``TIMEOUT_SECONDS``; the message has the end of
@@ -73,28 +86,40 @@ def run_graph(graph: ffmpeg.nodes.OutputStream) -> None:
     """
     graph = graph.global_args("-nostdin", "-hide_banner", "-loglevel", "error")
     command = ffmpeg.compile(graph, cmd=_binary(), overwrite_output=True)
-    try:
-        done = subprocess.run(  # noqa: S603 - a list, never a shell
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-            timeout=TIMEOUT_SECONDS,
-        )
-    except subprocess.TimeoutExpired as error:
+    with subprocess.Popen(  # noqa: S603 - a list, never a shell
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as process:
+        try:
+            said = _awaited(process, on_wait)
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode:
         raise EngineBug(
-            f"ffmpeg failed: it was not done after {TIMEOUT_SECONDS:.0f} s and was stopped; it "
-            f"says: {_end(error.stderr)}. If the machine was not just busy, please report it with "
-            "this message and the output of `framewright doctor`.",
-            report=False,
-        ) from error
-    if done.returncode:
-        raise EngineBug(
-            f"ffmpeg failed: {_end(done.stderr)}. If that is a full disk or a missing "
+            f"ffmpeg failed: {_end(said)}. If that is a full disk or a missing "
             "permission, put it right and run again; otherwise please report it with this message "
             "and the output of `framewright doctor`.",
             report=False,
         )
+
+
+def _awaited(process: subprocess.Popen[bytes], on_wait: Callable[[], None]) -> bytes:
+    """Wait for the end of ffmpeg and return what it said."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while True:
+        try:
+            return process.communicate(timeout=min(_WAIT_SECONDS, TIMEOUT_SECONDS))[1]
+        except subprocess.TimeoutExpired:
+            on_wait()
+        if time.monotonic() > deadline:
+            process.kill()
+            said = process.communicate()[1]
+            raise EngineBug(
+                f"ffmpeg failed: it was not done after {TIMEOUT_SECONDS:.0f} s and was stopped; it "
+                f"says: {_end(said)}. If the machine was not just busy, please report it with "
+                "this message and the output of `framewright doctor`.",
+                report=False,
+            )
 
 
 def _end(said: bytes | None) -> str:

@@ -18,7 +18,15 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-__all__ = ["StreamFacts", "lost_facts", "lost_messages", "side_data", "stream_facts"]
+__all__ = [
+    "StreamFacts",
+    "begun_streams",
+    "first_time_code",
+    "lost_facts",
+    "lost_messages",
+    "side_data",
+    "stream_facts",
+]
 
 _LOST = {
     "A53_CC": "closed captions (CEA-608/708, in ATSC A/53 user data): not kept; to have them, "
@@ -82,6 +90,17 @@ def stream_facts(container: InputContainer, stream: VideoStream) -> StreamFacts:
     )
 
 
+def begun_streams(container: InputContainer) -> int:
+    """Count the streams that were met while reading and are not among the container's own.
+
+    A transport stream may begin further ones at any time; PyAV does not know of them.
+    """
+    with _told_all():
+        text = str(container.dumps_format())  # type: ignore[attr-defined]
+    met = set(re.findall(r"^ +Stream #0:(\d+)", text, flags=re.MULTILINE))
+    return max(0, len(met) - len(container.streams))
+
+
 @contextmanager
 def _told_all() -> Iterator[None]:
     """Let FFmpeg describe with all it knows; PyAV hears nothing of it otherwise."""
@@ -108,7 +127,7 @@ def lost_facts(stream: VideoStream, facts: StreamFacts) -> list[str]:
 def lost_messages(frame: VideoFrame) -> list[str]:
     """Name, a sentence each, what a frame carries and the output will not."""
     lost = [_LOST[name] for name in _LOST if side_data(frame, name) is not None]
-    return lost + _gop_time_code(frame) + _user_data(frame)
+    return lost + _user_data(frame)
 
 
 def side_data(frame: VideoFrame, name: str) -> bytes | None:
@@ -120,8 +139,8 @@ def side_data(frame: VideoFrame, name: str) -> bytes | None:
     return None if data is None else bytes(cast(Buffer, data))
 
 
-def _gop_time_code(frame: VideoFrame) -> list[str]:
-    """Name the time code of an MPEG-2 group of pictures; each has one, most count from zero."""
+def first_time_code(frame: VideoFrame) -> list[str]:
+    """Name the time code of a first MPEG-2 group of pictures; each has one, most begin at zero."""
     data = side_data(frame, "GOP_TIMECODE")
     if data is None:
         return []

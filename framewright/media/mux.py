@@ -7,7 +7,6 @@ variable frame rates cannot collide. Everything else is copied packet by packet.
 
 from __future__ import annotations
 
-import hashlib
 import heapq
 import math
 from array import array
@@ -17,21 +16,20 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import av
 import numpy as np
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
-from av.rational import AVRational
-from av.stream import AttachmentStream, Stream
 from av.video.stream import VideoStream
 
 from framewright.errors import FrameCountError, VerificationError
-from framewright.media.carry import Carry, Spoilt, carry_streams, lost_properties
+from framewright.media.carry import Spoilt, carry_streams, lost_properties
 from framewright.media.containers import ContainerRule, container_for
 from framewright.media.convert import convert_streams
-from framewright.media.source import file_url, open_media, open_source, packets_of
+from framewright.media.copier import Copier, TimedPackets, copy_tags, kept_tags
+from framewright.media.source import file_url, open_media, open_source
 from framewright.media.treatment import treated
 from framewright.results import StreamOutcome
 from framewright.settings import Settings
@@ -42,27 +40,19 @@ __all__ = ["ClipSource", "Muxed", "mux"]
 ClipSource = Callable[[int], Path]
 """Gives the local path of a unit's clip, valid until the next call."""
 
-TimedPackets: TypeAlias = "Iterator[tuple[Fraction, Packet[Any]]]"
-"""Packets of one or more streams, each with its decoding time in seconds."""
-
 _MOVIE_TIMESCALE = 1440000
 """FFmpeg's default of 1000 rounds the offsets between streams by up to a millisecond."""
 _MOST_TIMESCALE = (1 << 31) - 1
-_CONTAINER_TAGS = frozenset(
-    {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
-)
 
-_QUICKTIME_LANGUAGES = {
-    "deu": "ger",
-    "ell": "gre",
-    "isl": "ice",
-    "mkd": "mac",
-    "nld": "dut",
-    "sqi": "alb",
-    "swe": "sve",
-    "zho": "chi",
-}
-"""Languages that QuickTime's table, as FFmpeg has it, knows by another code."""
+_MP4_TAGS = frozenset(
+    [
+        *("title", "artist", "album", "album_artist", "author", "composer", "comment", "date"),
+        *("genre", "copyright", "grouping", "lyrics", "description", "synopsis", "keywords"),
+        *("show", "episode_id", "network", "track", "disc", "location", "creation_time"),
+        *("make", "model", "timecode"),
+    ]
+)
+"""Tags that MP4 and MOV have places of their own for, by FFmpeg's names."""
 
 
 @dataclass(slots=True)
@@ -75,6 +65,12 @@ class Muxed:
     height: int = 0
     audio_sha256: list[str | None] = field(default_factory=list)
     """Of each audio stream in order: hash of its payloads in a row, None where converted."""
+    subtitle_sha256: list[str | None] = field(default_factory=list)
+    """The same of each subtitle stream."""
+    targets: dict[int, int] = field(default_factory=dict)
+    """Of each stream of the source that was carried over: its index in the output."""
+    shift: Fraction = Fraction(0)
+    """Seconds that were added to all times."""
     outcomes: list[StreamOutcome] = field(default_factory=list)
 
 
@@ -110,12 +106,12 @@ def mux(
     """
     rule = container_for(suffix)
     plan = carry_streams(manifest.video, suffix, spoilt)
-    carries, converted = convert_streams(source, plan, scratch)
+    carries, converted = convert_streams(source, plan, scratch, settings)
     with ExitStack() as stack:
         container = stack.enter_context(open_source(source, settings))
-        out = stack.enter_context(_open_output(output, rule, manifest))
+        out = stack.enter_context(_open_output(output, rule, manifest, container))
         shift = _shift(source, manifest, container, settings)
-        muxed = Muxed(pts=_shifted(manifest, shift))
+        muxed = Muxed(pts=_shifted(manifest, shift), shift=shift)
         muxed.outcomes.extend(o for c in carries if (o := c.outcome) is not None)
         if shift:
             detail = f"all streams moved together by {float(shift):+.6f} s, to start the file at 0"
@@ -125,11 +121,13 @@ def mux(
         muxed.outcomes.extend(_changed(manifest, detail) for detail in lost)
         template = stack.enter_context(open_media(clip(0)))
         video = _add_video(out, template, manifest, rule)
-        _copy_tags(container.streams[manifest.video.stream_index], video)
+        copy_tags(container.streams[manifest.video.stream_index], video)
         muxed.width, muxed.height = video.codec_context.width, video.codec_context.height
-        copier = _Copier(out, container, shift)
+        copier = Copier(out, container, shift, rule.tick)
         for carry in carries:
-            if carry.action == "copy":
+            if carry.attached and rule.attachments:
+                copier.attach_picture(_first_payload(source, carry.stream.index, settings), carry)
+            elif carry.action == "copy":
                 copier.add(carry)
             elif carry.action == "convert":
                 path = converted[carry.stream.index]
@@ -139,17 +137,33 @@ def mux(
             manifest, clip, muxed.pts, reorder_frames, video, _header_of(template), on_frame
         )
         _interleave(out, [packets, *copier.sources()])
-        muxed.audio_sha256 = copier.audio_sha256()
+        muxed.audio_sha256 = copier.sha256("audio")
+        muxed.subtitle_sha256 = copier.sha256("subtitle")
+        muxed.targets = copier.targets | {manifest.video.stream_index: video.index}
+        muxed.outcomes.extend(copier.rounded(suffix))
     return muxed
 
 
-def _open_output(output: Path, rule: ContainerRule, manifest: Manifest) -> OutputContainer:
+def _first_payload(source: Path, index: int, settings: Settings) -> bytes:
+    """Read a stream's first packet, which is all that an attached picture has."""
+    with open_source(source, settings) as container:
+        for packet in container.demux(container.streams[index]):
+            return bytes(packet)
+    return b""
+
+
+def _open_output(
+    output: Path, rule: ContainerRule, manifest: Manifest, source: InputContainer
+) -> OutputContainer:
     options = {"avoid_negative_ts": "disabled"}
     if rule.muxer in ("mp4", "mov"):
+        keys = {key.lower() for key in kept_tags(source.metadata)}
+        # Phones and cameras keep tags in a list of free keys, which only this writes again.
+        free = manifest.video.container.startswith("mov,") and bool(keys - _MP4_TAGS)
         options |= {
             "movie_timescale": str(_movie_timescale(manifest.video.time_base)),
             "video_track_timescale": str(manifest.video.time_base.denominator),
-            "movflags": "+faststart",
+            "movflags": "+faststart+use_metadata_tags" if free else "+faststart",
         }
     return av.open(file_url(output), "w", format=rule.muxer, options=options)
 
@@ -271,95 +285,8 @@ def _packets(clip: InputContainer) -> Iterator[Packet[Any]]:
     return (packet for packet in clip.demux(clip.streams.video[0]) if packet.size)
 
 
-class _Copier:
-    """Copies streams of the source, and converted ones, to the output."""
-
-    def __init__(self, out: OutputContainer, container: InputContainer, shift: Fraction) -> None:
-        self._out = out
-        self._container = container
-        self._shift = shift
-        self._targets: dict[int, Stream] = {}
-        self._converted: list[tuple[InputContainer, Stream]] = []
-        self._hashes: dict[int, Any] = {}
-
-    def add(self, carry: Carry) -> None:
-        """Copy a stream packet by packet."""
-        source = self._container.streams[carry.stream.index]
-        if isinstance(source, AttachmentStream):
-            mimetype = source.mimetype or "application/octet-stream"
-            self._out.add_attachment(source.name or "attachment", mimetype, source.data)
-            return
-        target = self._out.add_stream_from_template(source, opaque=True)
-        _copy_tags(source, target)
-        self._targets[source.index] = target
-        if carry.stream.kind == "audio":
-            self._hashes[source.index] = hashlib.sha256()
-
-    def add_converted(self, container: InputContainer, carry: Carry) -> None:
-        """Copy the only stream of a converted file."""
-        target = self._out.add_stream_from_template(container.streams[0], opaque=True)
-        _copy_tags(self._container.streams[carry.stream.index], target)
-        self._converted.append((container, target))
-        if carry.stream.kind == "audio":
-            self._hashes[carry.stream.index] = None
-
-    def sources(self) -> list[TimedPackets]:
-        """Return the packets of all streams, each with its decoding time in seconds."""
-        return [self._copied(), *(self._from(c, t) for c, t in self._converted)]
-
-    def _copied(self) -> TimedPackets:
-        streams = [self._container.streams[index] for index in self._targets]
-        for packet in packets_of(self._container, *streams) if streams else ():
-            index = packet.stream_index
-            if packet.size and self._hashes.get(index):
-                self._hashes[index].update(payload(packet, self._container.format.name))
-            if packet.size:
-                yield self._retimed(packet, self._targets[index])
-
-    def _from(self, container: InputContainer, target: Stream) -> TimedPackets:
-        for packet in container.demux(container.streams[0]):
-            if packet.size:
-                yield self._retimed(packet, target)
-
-    def _retimed(self, packet: Packet[Any], target: Stream) -> tuple[Fraction, Packet[Any]]:
-        time_base = packet.time_base
-        if self._shift:
-            offset = self._shift / time_base
-            if offset.denominator != 1:
-                packet.rescale_ts(AVRational(time_base / offset.denominator))
-                time_base = packet.time_base
-                offset = self._shift / time_base
-            packet.pts = None if packet.pts is None else packet.pts + offset.numerator
-            packet.dts = None if packet.dts is None else packet.dts + offset.numerator
-        packet.stream = target
-        when = packet.dts if packet.dts is not None else packet.pts
-        return Fraction(0) if when is None else when * time_base, packet
-
-    def audio_sha256(self) -> list[str | None]:
-        """Hashes of the audio streams' payloads in their order, None for converted ones."""
-        return [digest.hexdigest() if digest else None for digest in self._hashes.values()]
-
-
-def payload(packet: Packet[Any], demuxer: str) -> bytes:
-    """Return an audio packet's payload as it is in a container: ADTS framing is transport only."""
-    data = bytes(packet)
-    if demuxer == "mpegts" and packet.stream.codec_context.name == "aac" and data[:1] == b"\xff":
-        return data[7 if data[1] & 1 else 9 :]
-    return data
-
-
-def _copy_tags(source: Stream, target: Stream) -> None:
-    tags = {key: value for key, value in source.metadata.items() if key not in _CONTAINER_TAGS}
-    if target.container.format.name == "mov" and "language" in tags:
-        tags["language"] = _QUICKTIME_LANGUAGES.get(tags["language"], tags["language"])
-    target.metadata.update(tags)
-    target.disposition = source.disposition
-
-
 def _copy_description(container: InputContainer, out: OutputContainer, shift: Fraction) -> None:
-    out.metadata.update(
-        {key: value for key, value in container.metadata.items() if key not in _CONTAINER_TAGS}
-    )
+    out.metadata.update(kept_tags(container.metadata))
     chapters = container.chapters()
     for chapter in chapters:
         ticks = shift / chapter["time_base"] if chapter["time_base"] else Fraction(0)

@@ -24,6 +24,7 @@ from framewright.media.containers import output_suffix
 from framewright.media.fields import FieldOrder, first_field
 from framewright.media.messages import (
     StreamFacts,
+    first_time_code,
     lost_facts,
     lost_messages,
     side_data,
@@ -36,17 +37,18 @@ from framewright.types import ColorSpec, HdrMetadata, OtherStream, VideoInfo
 __all__ = ["probe", "select_video_stream"]
 
 _FALLBACK_RATE = Fraction(25)
+_MOST_LIKELY_RATE = 1000
 _BT709, _BT601, _BT2020, _RGB = 1, (5, 6), (9, 10), 0
 _MATRIX_709_FROM_HEIGHT = 720
 _MATRIX_709_FROM_WIDTH = 1280
 _STRANGE_MATRICES = {8: "YCgCo", 14: "ICtCp", 15: "IPT-C2"}
 _UNTAGGED, _FULL = 0, 2
+_MOST_FIRST_PACKETS = 1024
+"""More than any stream needs to reach its first picture."""
 _FRAMES_LOOKED_AT = 8
 _PIXELS_LOOKED_AT = 8 * 1920 * 1088
 _CODES_FIELDS_APART = ("hevc",)
 """Decoders that give the two fields of an interlaced frame as two frames."""
-_MOST_FIRST_PACKETS = 1024
-"""More than any stream needs to reach its first picture."""
 
 
 def probe(path: Path, settings: Settings) -> VideoInfo:
@@ -85,7 +87,7 @@ def probe_container(
         height=frame.height,
         pixel_format=frame.format.name,
         time_base=stream.time_base or Fraction(1, 90000),
-        frame_rate=stream.average_rate or stream.guessed_rate or _FALLBACK_RATE,
+        frame_rate=_frame_rate(stream),
         sample_aspect_ratio=stream.sample_aspect_ratio or Fraction(0),
         rotation=rotation,
         mirrored=mirrored,
@@ -113,6 +115,14 @@ def probe_container(
         ),
     )
     return video, frame.pts
+
+
+def _frame_rate(stream: VideoStream) -> Fraction:
+    """Frames per second: the average, or FFmpeg's guess where that is absurd, as in raw DV."""
+    average, guessed = stream.average_rate, stream.guessed_rate
+    if average and guessed and guessed < average and average > _MOST_LIKELY_RATE:
+        return guessed
+    return average or guessed or _FALLBACK_RATE
 
 
 def _is_chapter_track(container: InputContainer, stream: Stream) -> bool:
@@ -187,7 +197,7 @@ def _look_at(
             first = frame
         if field_order == "progressive":
             field_order = first_field(frame)
-        lost += lost_messages(frame)
+        lost += lost_messages(frame) + first_time_code(frame)
         if number * frame.width * frame.height >= _PIXELS_LOOKED_AT or number >= _FRAMES_LOOKED_AT:
             break
     if first is None:
@@ -242,7 +252,7 @@ def _no_picture(
     return SourceRefused(
         "damaged",
         f"{path.name!r}: no picture could be decoded from its first {packets} packets "
-        f"({stream.codec_context.name}; {failure or 'no error reported'}).",
+        f"({stream.codec_context.name}; {failure or 'no error reported'}); export it again.",
     )
 
 

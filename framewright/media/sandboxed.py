@@ -83,6 +83,7 @@ class CheckRequest(Record):
     counted: bool
     width: int
     height: int
+    pixel_format: str
     tolerant: bool
 
 
@@ -138,7 +139,7 @@ def check_bundles(request: CheckRequest, progress: ProgressCallback) -> Checked:
                 numbers if request.counted else pts[start - first : stop - first],
                 start_frame=start,
                 counted=request.counted,
-                size=(request.width, request.height),
+                picture=(request.width, request.height, request.pixel_format),
                 tolerant=request.tolerant,
                 on_frame=count,
             )

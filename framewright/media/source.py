@@ -43,15 +43,20 @@ FORMATS = (
     "hevc",
     "mpegvideo",
     "nut",
+    "dv",
 )
 """Demuxers that may read a source. None of them opens a second file or a network address."""
 
 _OPTIONS = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"}
 
+_STILL_BRANDS = ("avif", "avis", "mif1", "msf1", "heic", "heix", "heim", "heis", "hevc", "hevx")
+"""Major brands of HEIF and AVIF files, whose pictures FFmpeg presents as if they were a video."""
 _STILL_IMAGES = (b"\xff\xd8\xff", b"\x89PNG", b"BM", b"II*\0", b"MM\0*", b"\0\0\0\x0cJXL")
+_STILL = "is a still image, not a video"
 _PLAYLISTS = (b"ffconcat", b"#EXTM3U", b"<?xml", b"<MPD", b"v=0", b"[playlist]", b"<smil")
 _READABLE = (
-    "MP4, MOV, Matroska, WebM, AVI, MPEG-TS/PS, FLV, ASF, Ogg, MXF, GIF, IVF, raw H.264/HEVC"
+    "MP4, MOV, Matroska, WebM, AVI, MPEG-TS/PS, FLV, ASF, Ogg, MXF, GIF, IVF, NUT, DV, "
+    "raw H.264/HEVC"
 )
 
 
@@ -65,7 +70,9 @@ def is_text(path: Path) -> bool:
     return not any("\udc80" <= letter <= "\udcff" for letter in str(path))
 
 
-def open_media(file: Path | BinaryIO, max_frame_pixels: int | None = None) -> InputContainer:
+def open_media(
+    file: Path | BinaryIO, max_frame_pixels: int | None = None, *, edits: bool = True
+) -> InputContainer:
     """Open a media file for reading so that it can make FFmpeg open nothing else.
 
     Whatever reads media goes through here or ``open_source``: a file may have been replaced by a
@@ -74,6 +81,7 @@ def open_media(file: Path | BinaryIO, max_frame_pixels: int | None = None) -> In
     Args:
         file: a local file, or an open binary stream.
         max_frame_pixels: pixels beyond which no picture is decoded; FFmpeg's own limit if None.
+        edits: False to read all that an MP4 or MOV stores, also what its edit list leaves out.
 
     Raises:
         FFmpegError: not readable, or of a format that is not on the list.
@@ -82,6 +90,8 @@ def open_media(file: Path | BinaryIO, max_frame_pixels: int | None = None) -> In
     options = dict(_OPTIONS)
     if max_frame_pixels is not None:
         options["max_pixels"] = str(max_frame_pixels)
+    if not edits:
+        options["ignore_editlist"] = "1"
     return av.open(name, "r", options=options, metadata_errors="replace", timeout=60.0)
 
 
@@ -96,8 +106,13 @@ def packets_of(container: InputContainer, *streams: Stream) -> Iterator[Packet[A
 
 
 @contextmanager
-def open_source(path: Path, settings: Settings) -> Iterator[InputContainer]:
+def open_source(path: Path, settings: Settings, *, edits: bool = True) -> Iterator[InputContainer]:
     """Open a video file for reading; a refusal from within the block gets the file's name.
+
+    Args:
+        path: the file.
+        settings: limits.
+        edits: False to read all that an MP4 or MOV stores, also what its edit list leaves out.
 
     Raises:
         SourceRefused: not there, empty, too large, not a video format, or a format that could
@@ -105,7 +120,7 @@ def open_source(path: Path, settings: Settings) -> Iterator[InputContainer]:
     """
     check_file(path, settings)
     try:
-        container = open_media(path, settings.max_frame_pixels)
+        container = open_media(path, settings.max_frame_pixels, edits=edits)
     except av.error.MemoryError:
         raise
     except (av.error.FFmpegError, ValueError) as error:
@@ -117,6 +132,8 @@ def open_source(path: Path, settings: Settings) -> Iterator[InputContainer]:
                 f"{path.name!r} has {len(container.streams)} streams; at most "
                 f"{settings.max_streams} are accepted (FRAMEWRIGHT_MAX_STREAMS).",
             )
+        if container.metadata.get("major_brand", "").strip() in _STILL_BRANDS:
+            raise SourceRefused("still_image", f"{path.name!r} {_STILL}. Accepted are {_READABLE}.")
         try:
             yield container
         except SourceRefused as error:
@@ -176,7 +193,7 @@ def _explain(path: Path) -> tuple[RefusalReason, str]:
         head = stream.read(512)
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if head.startswith(_STILL_IMAGES) or head[8:12] in (b"WEBP", b"avif", b"heic"):
-        return "still_image", "is a still image, not a video"
+        return "still_image", _STILL
     if text.startswith(_PLAYLISTS):
         return "unsafe", "is a playlist or script that names other files, which is never followed"
     if head[4:8] in (b"ftyp", b"mdat", b"moov", b"wide", b"free"):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import math
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -25,10 +26,12 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from framewright.errors import SourceRefused
-from framewright.media.bundle import PacketRecord, StreamHeader
+from framewright.media.bundle import MAX_SAMPLE_BITS, PacketRecord, StreamHeader
 from framewright.media.cutter import CutBundle, Cutter
+from framewright.media.messages import begun_streams
 from framewright.media.probe import probe_container
 from framewright.media.source import open_source, packets_of
+from framewright.media.structure import structural_defect
 from framewright.media.times import FrameTimes, frame_times
 from framewright.media.units import frames_per_unit
 from framewright.media.whole import Missing, missing_end
@@ -38,6 +41,10 @@ from framewright.types import BundleRef, Progress, ProgressCallback, VideoInfo
 __all__ = ["SplitVideo", "split_video"]
 
 _MIN_BUNDLE_FRAMES = 24
+_BEFORE_A_JOINT = 2
+"""By so many packets the mark may lie before the clock that starts anew."""
+_MOST_DURATION_TICKS = (1 << 31) - 1
+"""What a packet of MP4 can last; a last frame that claims more lies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,8 @@ class _Timeline:
     """Largest time stamp so far, and the duration that its packet declares."""
     packets: int = 0
     bundles: tuple[CutBundle, ...] = ()
+    begun_streams: int = 0
+    """Streams that began within the file."""
 
 
 def split_video(
@@ -93,13 +102,17 @@ def split_video(
         bundle_frames = max(_MIN_BUNDLE_FRAMES, frames_per_unit(video.frame_rate, unit_seconds))
     with open_source(path, settings) as container:
         stream = container.streams.video[_video_position(container, video.stream_index)]
-        _check_duration(container.duration, settings)
+        _check_duration(_declared_microseconds(stream), settings)
         timeline = _demux(container, stream, folder, bundle_frames, settings, progress)
 
         def tell(done: int = len(timeline.pts)) -> None:
             _tell(progress, done, len(timeline.pts))
 
-        missing = _check_whole(container, stream, timeline, tolerant, tell)
+        missing = _check_whole(
+            container, stream, timeline, tell, lambda: _stored(path, video, settings)
+        ) or _broken(path, video, tell)
+        if missing is not None and not tolerant:
+            raise _refusal(missing)
         times = frame_times(
             video,
             timeline.pts,
@@ -114,7 +127,7 @@ def split_video(
     bundles = _bundle_refs(timeline, times)
     _tell(progress, len(times.pts), len(times.pts))
     return SplitVideo(
-        video=_described(video, times, missing),
+        video=_described(video, timeline, times, missing),
         pts=times.pts,
         last_duration_ticks=_last_duration(timeline, times, video, missing),
         counted=times.counted,
@@ -128,9 +141,16 @@ def _tell(progress: ProgressCallback | None, done: int, total: int) -> None:
         progress(Progress("split", done, total))
 
 
-def _described(video: VideoInfo, times: FrameTimes, missing: Missing | None) -> VideoInfo:
-    """Add to the probe's words what the times have shown."""
+def _described(
+    video: VideoInfo, timeline: _Timeline, times: FrameTimes, missing: Missing | None
+) -> VideoInfo:
+    """Add to the probe's words what reading to the end has shown."""
     warnings = list(video.warnings)
+    if timeline.begun_streams:
+        warnings.append(
+            f"streams that begin within the file: {timeline.begun_streams}, which are not kept; "
+            "only those that are there at its start are."
+        )
     if times.repaired:
         warnings.append(
             f"{times.repaired} of {len(times.pts)} time stamps are missing, repeated or run "
@@ -143,7 +163,8 @@ def _described(video: VideoInfo, times: FrameTimes, missing: Missing | None) -> 
         )
     if missing:
         held = "the last frame is held until then" if missing.end else "it ends there"
-        warnings.append(f"cut off: the source {missing.words}; {held}.")
+        what = ("damaged", "frames may be missing there") if missing.inside else ("cut off", held)
+        warnings.append(f"{what[0]}: the source {missing.words}; {what[1]}.")
     base = 1 / video.frame_rate if times.numbered else video.time_base
     return video.model_copy(update={"time_base": base, "warnings": tuple(warnings)})
 
@@ -163,6 +184,7 @@ def _video_position(container: InputContainer, index: int) -> int:
 
 def _header(stream: VideoStream) -> StreamHeader:
     context = stream.codec_context
+    bits = context.bits_per_coded_sample
     return StreamHeader(
         codec=context.name,
         codec_tag=context.codec_tag,
@@ -170,7 +192,7 @@ def _header(stream: VideoStream) -> StreamHeader:
         height=context.height,
         pixel_format=context.pix_fmt or "",
         extradata_base64=base64.b64encode(context.extradata or b"").decode(),
-        bits_per_coded_sample=context.bits_per_coded_sample,
+        bits_per_coded_sample=bits if 0 <= bits <= MAX_SAMPLE_BITS else 0,
     )
 
 
@@ -186,7 +208,7 @@ def _demux(
     cutter = Cutter(folder, _header(stream), bundle_frames)
     has_palettes = stream.codec_context.pix_fmt == "pal8"
     try:
-        for packet in _packets(container, stream):
+        for packet, incomplete in _judged(_packets(container, stream)):
             timeline.packets += 1
             if not packet.is_discard:
                 timeline.pts.append(packet.pts)
@@ -199,22 +221,28 @@ def _demux(
                     dts=packet.dts,
                     key=packet.is_keyframe,
                     discard=packet.is_discard,
-                    corrupt=packet.is_corrupt,
+                    corrupt=incomplete,
                     palette=bytes(packet.get_sidedata("palette")) if has_palettes else b"",
                 )
             )
             _check_length(timeline, cutter.bundles, stream, settings)
             _tell(progress, len(timeline.pts), stream.frames)
         timeline.bundles = cutter.close()
+        timeline.begun_streams = begun_streams(container)
     except BaseException:
         cutter.abort()
         raise
     return timeline
 
 
-def _check_duration(microseconds: int | None, settings: Settings) -> None:
-    """Refuse by what the container declares, before anything is read."""
-    seconds = (microseconds or 0) / av.time_base
+def _declared_microseconds(stream: VideoStream) -> int:
+    """What the container says of the video alone: others may claim anything."""
+    return math.floor((stream.duration or 0) * (stream.time_base or 0) * av.time_base)
+
+
+def _check_duration(microseconds: int, settings: Settings) -> None:
+    """Refuse by what the container declares before anything is read, or by what was read."""
+    seconds = microseconds / av.time_base
     if seconds > settings.max_duration_seconds:
         raise SourceRefused(
             "too_large",
@@ -252,26 +280,65 @@ def _packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[
         raise SourceRefused("damaged", f"the file cannot be read to its end: {error}.") from error
 
 
+def _judged(packets: Iterator[Packet[Any]]) -> Iterator[tuple[Packet[Any], bool]]:
+    """Yield packets, and whether a part of each is missing, by what the container says.
+
+    Where two transport streams are joined, their counters do not meet, and FFmpeg marks one of the
+    last packets before the joint as corrupt, which is whole: there the clock starts anew.
+    """
+    waiting: deque[Packet[Any]] = deque()
+    for packet in packets:
+        waiting.append(packet)
+        if len(waiting) > _BEFORE_A_JOINT:
+            yield waiting[0], _is_incomplete(waiting)
+            waiting.popleft()
+    while waiting:
+        yield waiting[0], _is_incomplete(waiting)
+        waiting.popleft()
+
+
+def _is_incomplete(packets: deque[Packet[Any]]) -> bool:
+    stamps = [packet.dts for packet in packets if packet.dts is not None]
+    return packets[0].is_corrupt and all(a <= b for a, b in pairwise(stamps))
+
+
 def _check_whole(
     container: InputContainer,
     stream: VideoStream,
     timeline: _Timeline,
-    tolerant: bool,
     tell: Callable[[], None],
+    stored: Callable[[], int],
 ) -> Missing | None:
-    """Refuse a file without frames, or one that was cut off unless that is tolerated."""
+    """Refuse a file without frames, and say what is missing of one that was cut off."""
     if not timeline.pts:
         raise SourceRefused("no_frames", "it has no frames; export it again.")
     known = None not in timeline.pts
     end_seconds = float(sum(timeline.last) * (stream.time_base or 0)) if known else None
-    missing = missing_end(container, stream, timeline.packets, end_seconds, tell)
-    if missing is not None and not tolerant:
-        raise SourceRefused(
-            "truncated",
-            f"it {missing.words}: it was cut off while it was copied or recorded; get the whole "
-            "file, or score what is there with on-damage hold.",
-        )
-    return missing
+    return missing_end(container, stream, timeline.packets, end_seconds, tell, stored)
+
+
+def _broken(path: Path, video: VideoInfo, tell: Callable[[], None]) -> Missing | None:
+    """Say what is wrong with the container itself: FFmpeg reads past a hole without a word."""
+    defect = structural_defect(path, video.container, tell)
+    return None if defect is None else Missing(defect.words, None, inside=not defect.cut)
+
+
+def _refusal(missing: Missing) -> SourceRefused:
+    how = "it was cut off while it was copied or recorded"
+    if missing.inside:
+        how = "a stretch of it was lost or overwritten"
+    return SourceRefused(
+        "damaged" if missing.inside else "truncated",
+        f"it {missing.words}: {how}; get the whole file, or score what is there with on-damage "
+        "hold.",
+    )
+
+
+def _stored(path: Path, video: VideoInfo, settings: Settings) -> int:
+    """Count all packets of the video, also those that an edit list leaves out."""
+    with open_source(path, settings, edits=False) as container:
+        stream = container.streams.video[_video_position(container, video.stream_index)]
+        return sum(1 for _ in _packets(container, stream))
 
 
 def _bundle_refs(timeline: _Timeline, times: FrameTimes) -> list[BundleRef]:
@@ -300,7 +367,7 @@ def _last_duration(
     ):
         return rest
     declared = timeline.last[1] if timeline.last[0] == pts[-1] else 0
-    if declared > 0:
+    if 0 < declared <= _MOST_DURATION_TICKS:
         return declared
     if len(pts) > 1:
         return pts[-1] - pts[-2]

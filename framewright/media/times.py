@@ -19,7 +19,7 @@ from framewright.media.bundle import PacketRecord
 from framewright.media.decode import BundleSource, OnDamage, first_decoded, shown_frames
 from framewright.types import VideoInfo
 
-__all__ = ["FrameTimes", "frame_times", "repair_stamps"]
+__all__ = ["FrameTimes", "frame_times", "longest_increasing", "repair_stamps"]
 
 _ELEMENTARY = ("h264", "hevc", "mpegvideo")
 """Demuxers of streams without time stamps; where they give some, they made them up."""
@@ -73,17 +73,16 @@ def frame_times(
     ignore: OnDamage | None = refused.append if tolerant else None
     if not tolerant:
         _check_decodes(video, sources[0])
-    head, count = [first_pts], 1
-    if video.container not in _EXACT_CONTAINERS:
-        count = _HEAD_FRAMES
-        head = [frame.pts for frame in islice(shown_frames(sources, ignore), count)]
+    head = _head(video, sources, ignore, first_pts)
     shown = sorted(tick for tick in packets if tick is not None)
     usable = len(shown) == len(packets) and _increasing(shown)
     # AVI numbers packets as they are stored, and says nothing of the order they are shown in.
     guessed = video.container == "avi" and video.codec in ("h264", "hevc") and reordered
-    if usable and not guessed and head == shown[:count]:
+    if usable and not guessed and head == shown[: len(head)]:
         return FrameTimes(shown)
     decoded = _decoded_stamps(sources, ignore, on_frame)
+    if usable and shown[::2] == decoded and video.field_order != "progressive":
+        return FrameTimes(shown[::2])
     if usable and not guessed and _increasing(decoded) and set(decoded) <= set(shown):
         if refused and refused[0].pts is not None and refused[0].pts < (decoded[0] or 0):
             return FrameTimes(shown)  # not a recording that begins between keyframes: damage
@@ -102,6 +101,19 @@ def frame_times(
         return FrameTimes(list(range(len(decoded))), counted=True, numbered=True)
     pts, repaired = repair_stamps(decoded)
     return FrameTimes(pts, counted=True, repaired=repaired)
+
+
+def _head(
+    video: VideoInfo,
+    sources: Sequence[BundleSource],
+    ignore: OnDamage | None,
+    first_pts: int | None,
+) -> list[int | None]:
+    """Time stamps of the first frames, as decoded: one where the container can be believed."""
+    # A field may be a packet of its own, with a stamp of its own, but only two make a frame.
+    if video.container in _EXACT_CONTAINERS and video.field_order == "progressive":
+        return [first_pts]
+    return [frame.pts for frame in islice(shown_frames(sources, ignore), _HEAD_FRAMES)]
 
 
 def _without_head(
@@ -172,7 +184,7 @@ def repair_stamps(stamps: Sequence[int | None]) -> tuple[list[int], int]:
     Returns:
         The stamps, and how many of them differ from those given.
     """
-    kept = _longest_increasing(stamps)
+    kept = longest_increasing(stamps)
     ticks = [stamps[place] or 0 for place in kept]
     rises = [
         max(1, (b - a) // (j - i)) for (i, a), (j, b) in pairwise(zip(kept, ticks, strict=True))
@@ -188,7 +200,7 @@ def repair_stamps(stamps: Sequence[int | None]) -> tuple[list[int], int]:
     return placed, sum(new != old for new, old in zip(placed, stamps, strict=True))
 
 
-def _longest_increasing(stamps: Sequence[int | None]) -> list[int]:
+def longest_increasing(stamps: Sequence[int | None]) -> list[int]:
     """Places of the longest strictly increasing subsequence, the first of equal stamps."""
     tails: list[int] = []
     ends: list[int] = []

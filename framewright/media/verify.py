@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from framewright.errors import FrameCountError, VerificationError
-from framewright.media.mux import payload
+from framewright.media.copier import payload
 from framewright.media.source import open_media
 
 __all__ = ["largest_error_seconds", "verify_output"]
@@ -24,8 +24,9 @@ def verify_output(
     time_base: Fraction,
     audio_sha256: Sequence[str | None],
     tick: Fraction | None,
+    subtitle_sha256: Sequence[str | None] | None = None,
 ) -> Fraction:
-    """Check the frames' number, order and times, and every copied audio payload.
+    """Check the frames' number, order and times, and every copied audio and subtitle payload.
 
     Args:
         path: the finished file.
@@ -33,19 +34,22 @@ def verify_output(
         time_base: seconds per planned tick.
         audio_sha256: hash of each audio stream's payloads, None for one that is not compared.
         tick: the container's own tick in seconds, to which it rounds; None where it does not.
+        subtitle_sha256: the same of each subtitle stream; None to compare none of them.
 
     Returns:
         The largest difference between a planned and an actual time, in seconds.
 
     Raises:
         FrameCountError: frames are missing or too many.
-        VerificationError: a time or an audio payload differs.
+        VerificationError: a time, or the payload of a sound or of subtitles differs.
     """
     found = array("q")  # 8 bytes for each frame of the video
     with open_media(path) as container:
         stream = container.streams.video[0]
         video, found_base = stream.index, stream.time_base or time_base
-        hashes = {stream.index: hashlib.sha256() for stream in container.streams.audio}
+        sounds = {stream.index: hashlib.sha256() for stream in container.streams.audio}
+        texts = {stream.index: hashlib.sha256() for stream in container.streams.subtitles}
+        hashes = sounds | texts
         for packet in container.demux():
             if not packet.size:
                 continue
@@ -59,11 +63,17 @@ def verify_output(
     error = largest_error_seconds(found, found_base, planned, time_base)
     if error > (tick or 0):
         raise VerificationError(f"frames lie up to {float(error):.6f} s beside their times.")
-    sounds = [digest.hexdigest() for digest in hashes.values()]
-    if len(sounds) != len(audio_sha256) or any(
-        wanted not in (None, actual) for wanted, actual in zip(audio_sha256, sounds, strict=True)
+    for what, wanted, digests in (
+        ("sound is", audio_sha256, sounds),
+        ("subtitles are", subtitle_sha256, texts),
     ):
-        raise VerificationError("the sound is not bit-identical to the source's.")
+        actual = [digest.hexdigest() for digest in digests.values()]
+        if wanted is None:
+            continue
+        if len(actual) != len(wanted) or any(
+            one not in (None, other) for one, other in zip(wanted, actual, strict=True)
+        ):
+            raise VerificationError(f"the {what} not bit-identical to the source's.")
     return error
 
 

@@ -26,6 +26,8 @@ class Missing:
     """What is declared and what was found."""
     end: Fraction | None
     """Seconds at which the video was to end, where that is known."""
+    inside: bool = False
+    """Something is missing in the middle, not at the end."""
 
 
 def missing_end(
@@ -34,6 +36,7 @@ def missing_end(
     packets: int,
     end_seconds: float | None,
     on_packet: Callable[[], None],
+    stored_packets: Callable[[], int],
 ) -> Missing | None:
     """Say what is missing of a file, or None where nothing seems to be.
 
@@ -43,7 +46,11 @@ def missing_end(
         packets: how many of its packets were read.
         end_seconds: end of the last of them, in seconds; None where times are unknown.
         on_packet: called for each packet that must be read for it.
+        stored_packets: counts the video's packets with those that an edit list leaves out; only
+            asked where fewer were read than are declared.
     """
+    if container.format.name.startswith("mov,") and packets < stream.frames:
+        packets = stored_packets()
     if container.format.name.startswith("mov,") and packets < stream.frames:
         end = None
         if stream.duration and stream.time_base:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import resource
 import sysconfig
@@ -19,7 +20,7 @@ NETWORK = "network"
 _OPEN_FILES = 256
 _CODE = ("stdlib", "platstdlib", "purelib", "platlib")
 _SYSTEM = ("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/dev/urandom")
-_DEVICES = ("/dev/null", "/sys/devices/system/cpu")
+_DEVICES = ("/sys/devices/system/cpu",)
 
 
 class Confinement(Record):
@@ -54,7 +55,7 @@ def confine(to: Confinement) -> tuple[str, ...]:
     files = network = False
     with suppress(OSError):
         seccomp.forgo_privileges()
-        files = landlock.restrict_files(readable, map(Path, to.writable)) > 0
+        files = landlock.restrict_files(readable, map(Path, (*to.writable, os.devnull))) > 0
     with suppress(OSError):
         network = seccomp.deny_calls()
     return _words(files, network)

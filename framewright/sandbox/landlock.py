@@ -44,7 +44,8 @@ def restrict_files(readable: Iterable[Path], writable: Iterable[Path]) -> int:
 
     Args:
         readable: files, and folders with all below them, that may be read and executed.
-        writable: folders in which files may also be made, written and removed.
+        writable: files that may also be written, and folders in which files may be made, written
+            and removed.
 
     Returns:
         The version of the interface; 0 where the kernel has none, and nothing is restricted.

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
@@ -89,12 +90,12 @@ class Sandbox:
     def kill(self) -> None:
         """End what the process is doing, from another thread than that which waits for it."""
         if (process := self._process) is not None:
-            process.kill()
+            _kill_group(process)
 
     def close(self) -> None:
         """End the process, if there is one, whatever it is doing."""
         if self._process is not None:
-            self._process.kill()
+            _kill_group(self._process)
             self._process.communicate()
         for stream in (self._answers, self._said):
             if stream is not None:
@@ -164,6 +165,7 @@ class Sandbox:
                 pass_fds=(there,),
                 cwd=self._scratch,
                 env=_environment(self._scratch),
+                start_new_session=True,
             )
         finally:
             os.close(there)
@@ -298,6 +300,12 @@ class Sandbox:
         self._said.seek(max(0, self._said.tell() - _SAID_BYTES))
         words = " | ".join(self._said.read().decode(errors="replace").strip().splitlines()[-5:])
         return f" It said: {words}" if words else ""
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process that leads a session, and what it has started, such as ffmpeg."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 @lru_cache

@@ -37,13 +37,12 @@ class Run:
     verdict: Verdict
     seconds: float
     peak_mib: int
-    """Resident memory at the most, less what the process had before."""
+    """Resident memory at the most, less what the process had before; 0 where it came to its end."""
 
 
 def boxed(judge: Callable[[Path], Verdict]) -> Run:
     """Call ``judge`` with an empty folder in a forked process; the folder is removed afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="fuzz-"))
-    before = _pages(1) >> 10
     began = time.monotonic()
     reading, writing = os.pipe()
     child = os.fork()
@@ -57,16 +56,16 @@ def boxed(judge: Callable[[Path], Verdict]) -> Run:
         os.close(reading)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child, signal.SIGKILL)
-        _, status, used = os.wait4(child, 0)
+        _, status = os.waitpid(child, 0)
         shutil.rmtree(folder, ignore_errors=True)
-    seconds = time.monotonic() - began
+    seconds, peak_mib = time.monotonic() - began, 0
     if seconds >= MOST_SECONDS:
         verdict = Verdict("finding", f"hang: not done after {MOST_SECONDS:.0f} s")
     elif not said:
         verdict = Verdict("finding", f"crash: {_ending(status)}")
     else:
-        verdict = Verdict(*json.loads(said))
-    peak_mib = max(0, used.ru_maxrss - before) >> 10
+        outcome, detail, peak_mib = json.loads(said)
+        verdict = Verdict(outcome, detail)
     if peak_mib > MOST_MIB and not verdict.is_finding:
         verdict = Verdict("finding", f"memory: {peak_mib} MiB, then {verdict.outcome}")
     return Run(verdict, seconds, peak_mib)
@@ -81,14 +80,16 @@ def _child(judge: Callable[[Path], Verdict], folder: Path, writing: int) -> None
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, 1)
         os.dup2(null, 2)
-    status = 1
+    status, before_kib = 1, _pages(1) >> 10
     try:
         verdict = judge(folder)
-        os.write(writing, json.dumps([verdict.outcome, verdict.detail[:2000]]).encode())
+        peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib
+        answer = [verdict.outcome, verdict.detail[:2000], max(0, peak_kib) >> 10]
+        os.write(writing, json.dumps(answer).encode())
         status = 0
     except BaseException as error:  # noqa: BLE001 - the process ends here
         text = f"judge: {type(error).__name__}: {error}"
-        os.write(writing, json.dumps(["finding", text[:2000]]).encode())
+        os.write(writing, json.dumps(["finding", text[:2000], 0]).encode())
     finally:
         sys.stdout.flush()
         os._exit(status)

@@ -26,6 +26,8 @@ from framewright.types import Manifest, Treatment
 
 __all__ = ["Truth", "Verdict", "compare", "judged", "limits", "plain_decode"]
 
+CONCEALED = "errors that the decoder conceals"
+"""With this warning an output does not claim to show what any other decoder would."""
 _UNIT_SECONDS = 1.0
 _LEAST_PSNR_DB = 45.0
 """Of frames deeper than 8 bits, which x264 does not encode losslessly at rate factor 0."""
@@ -89,8 +91,12 @@ def judged(path: Path, folder: Path, treatment: Treatment, suffix: str = ".mp4")
         place = f"{Path(where.filename).name}:{where.lineno}"
         return Verdict("finding", f"{stage}: {type(error).__name__} at {place}: {error}")
     fault = compare(path, output, manifest)
+    if fault and manifest.held and "show" in fault:
+        return Verdict("held, and more is damaged", f"{manifest.held}: {fault}")
     if fault:
         return Verdict("finding", f"output: {fault}")
+    if any(CONCEALED in warning for warning in manifest.video.warnings):
+        return Verdict("warned: concealed", str(manifest.video.warnings))
     return Verdict("held", str(manifest.held)) if manifest.held else Verdict("exact")
 
 
@@ -211,12 +217,13 @@ class _Pictures:
     """Compares pictures of the source with those of the output."""
 
     def __init__(self, manifest: Manifest) -> None:
+        self._warned = any(CONCEALED in warning for warning in manifest.video.warnings)
         self._to_rgb = FrameToRgb(manifest.video.color)
         self._to_frame = RgbToFrame(manifest.video.color, manifest.encoder.pixel_format)
 
     def same(self, source: VideoFrame, result: VideoFrame) -> bool:
         """Whether the output shows what the source does, with the colours of the way there."""
-        return _same_picture(self._to_frame(self._to_rgb(source)), result)
+        return self._warned or _same_picture(self._to_frame(self._to_rgb(source)), result)
 
 
 def _same_picture(wanted: VideoFrame, found: VideoFrame) -> bool:

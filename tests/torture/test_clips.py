@@ -10,19 +10,28 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.torture.code import MAX_INDEX, draw_code, read_code
+from tests.torture.code import MAX_INDEX, MAX_LONG_INDEX, draw_code, read_code, read_long_code
 from tests.torture.expect import Observed
-from tests.torture.make import BAD_KINDS, DAMAGED_KINDS, KINDS, Clip, make, make_bad
-
-
-@pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("clips")
+from tests.torture.make import BAD_KINDS, DAMAGED_KINDS, KINDS, QUICK_KINDS, Clip, make, make_bad
 
 
 def test_every_index_reads_back() -> None:
     frame = np.zeros((64, 96), np.uint8)
     for index in range(MAX_INDEX + 1):
+        draw_code(frame, index)
+        assert read_code(frame) == index
+
+
+def test_every_index_of_a_long_clip_reads_back() -> None:
+    frame = np.zeros((48, 32), np.uint8)
+    for index in [*range(0, 100_000, 997), MAX_INDEX + 1, MAX_LONG_INDEX]:
+        draw_code(frame, index, long=True)
+        assert read_long_code(frame) == index
+
+
+def test_the_smallest_picture_holds_a_code() -> None:
+    frame = np.zeros((16, 16), np.uint8)
+    for index in range(0, MAX_INDEX + 1, 13):
         draw_code(frame, index)
         assert read_code(frame) == index
 
@@ -63,17 +72,19 @@ def _check_facts(clip: Clip, seen: Observed) -> None:
         assert actual == expected, name
 
 
-@pytest.mark.parametrize("name", KINDS)
-def test_kind(name: str, folder: Path) -> None:
-    clip = make(name, folder)
+@pytest.mark.parametrize("name", QUICK_KINDS)
+def test_kind(name: str, clip_folder: Path) -> None:
+    clip = make(name, clip_folder)
     seen = clip.seen
-    assert seen.codes == clip.codes
+    assert list(seen.codes) == clip.codes
     assert {(frame.width, frame.height) for frame in seen.frames} == {clip.kind.size}
     assert not any(frame.corrupt for frame in seen.frames)
-    if clip.kind.has_times:
+    if clip.kind.misread:
+        pass
+    elif clip.kind.has_times:
         assert seen.relative_times == clip.times
         assert all(isinstance(time, Fraction) for time in seen.times)
-    else:
+    elif seen.container != "mpegvideo":  # that demuxer makes some up
         assert set(seen.pts) == {None}
     _check_facts(clip, seen)
 
@@ -84,12 +95,12 @@ def test_times_grow() -> None:
         assert all(a < b for a, b in zip(kind.times, kind.times[1:], strict=False)), kind.name
 
 
-def test_a_clip_is_made_once(folder: Path) -> None:
-    first = make("cfr25", folder).path.stat().st_mtime_ns
-    assert make("cfr25", folder).path.stat().st_mtime_ns == first
+def test_a_clip_is_made_once(clip_folder: Path) -> None:
+    first = make("cfr25", clip_folder).path.stat().st_mtime_ns
+    assert make("cfr25", clip_folder).path.stat().st_mtime_ns == first
 
 
 @pytest.mark.parametrize("name", BAD_KINDS | DAMAGED_KINDS)
-def test_bad_kind_is_made(name: str, folder: Path) -> None:
-    path = make_bad(name, folder)
+def test_bad_kind_is_made(name: str, clip_folder: Path) -> None:
+    path = make_bad(name, clip_folder)
     assert path.is_dir() if name == "folder" else path.is_file()

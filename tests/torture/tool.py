@@ -10,17 +10,18 @@ import imageio_ffmpeg
 
 from tests.torture.picture import raw_frames
 
-__all__ = ["encode", "ffmpeg", "x264", "x265"]
+__all__ = ["encode", "ffmpeg", "program", "x264", "x265"]
 
 
 @lru_cache(maxsize=1)
-def _program() -> str:
+def program() -> str:
+    """Path of the program."""
     return str(imageio_ffmpeg.get_ffmpeg_exe())
 
 
 def ffmpeg(*args: str | Path, stdin: bytes = b"") -> None:
     """Run ffmpeg; RuntimeError with what it printed if it fails."""
-    command = [_program(), "-hide_banner", "-loglevel", "error", "-nostdin", "-y"]
+    command = [program(), "-hide_banner", "-loglevel", "error", "-nostdin", "-y"]
     command += [str(arg) for arg in args]
     done = subprocess.run(command, input=stdin, capture_output=True, timeout=120, check=False)
     if done.returncode:
