@@ -46,15 +46,16 @@ class Azurite:
 
     process: subprocess.Popen[bytes]
     port: int
+    scheme: str = "http"
 
     @property
     def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self.port}/{ACCOUNT}"
+        return f"{self.scheme}://127.0.0.1:{self.port}/{ACCOUNT}"
 
     @property
     def connection_string(self) -> str:
         return (
-            f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};"
+            f"DefaultEndpointsProtocol={self.scheme};AccountName={ACCOUNT};AccountKey={KEY};"
             f"BlobEndpoint={self.endpoint};"
         )
 
@@ -81,21 +82,29 @@ class Azurite:
 
 
 @contextmanager
-def running(folder: Path, *, in_memory: bool = True, port: int = 0) -> Iterator[Azurite]:
-    """Start Azurite on a free port; stop it in the end, by its own process id."""
+def running(
+    folder: Path, *, in_memory: bool = True, certificate: tuple[Path, Path] | None = None
+) -> Iterator[Azurite]:
+    """Start Azurite on a free port; stop it in the end, by its own process id.
+
+    With a certificate and its key it speaks https, and takes tokens of Entra.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "log"
     program = node()
     assert program, why_not()
-    command = [program, str(SERVICE), "--blobPort", str(port)]
+    command = [program, str(SERVICE), "--blobPort", "0"]
     command += ["--skipApiVersionCheck", "--disableTelemetry", "--silent"]
     command += ["--inMemoryPersistence"] if in_memory else ["--location", str(folder)]
+    if certificate is not None:
+        command += ["--cert", str(certificate[0]), "--key", str(certificate[1])]
+        command += ["--oauth", "basic"]
     with log.open("wb") as out:
         process = subprocess.Popen(
             command, stdout=out, stderr=subprocess.STDOUT, cwd=folder, env={"PATH": os.defpath}
         )
     try:
-        yield Azurite(process, _port(process, log))
+        yield Azurite(process, _port(process, log), "https" if certificate else "http")
     finally:
         process.terminate()
         try:
@@ -109,7 +118,9 @@ def _port(process: subprocess.Popen[bytes], log: Path) -> int:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         text = log.read_text(errors="replace")
-        if found := re.search(r"successfully listen(?:s|ing) (?:at|on) http://[\d.]+:(\d+)", text):
+        if found := re.search(
+            r"successfully listen(?:s|ing) (?:at|on) https?://[\d.]+:(\d+)", text
+        ):
             return int(found[1])
         time.sleep(0.05)
     raise AssertionError(f"Azurite did not start:\n{log.read_text(errors='replace')[-2000:]}")
