@@ -37,7 +37,8 @@ class Store(Protocol):
     """Named bytes. Every write is atomic: a reader or a listing sees the old object or the new.
 
     Methods raise ``StoreKeyError`` for a key that is not allowed, ``KeyError`` where an object
-    that must exist does not, and ``StoreUnavailable`` where the storage does not answer.
+    that must exist does not, ``StoreDenied`` where a right is missing, and ``StoreUnavailable``
+    where the storage does not answer.
     """
 
     @property

@@ -152,7 +152,8 @@ class BlobCaller:
         sas = dict(parse_qsl(sign_in.secret)) if sign_in.kind == "sas" else {}
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         if "se" in sas and sas["se"] < now:
-            return StoreDenied(f"{begin} {sign_in.source} expired at {sas['se']}: make one.", right)
+            words = f"It expired at {sas['se']}: {sign_in.source}. Make a new one."
+            return StoreDenied(f"{begin} {words}", right)
         lacks = "sp" in sas and not set(letters) <= set(sas["sp"])
         if not lacks and (sas or status == 401 or code in _NOT_SIGNED_IN):
             return StoreDenied(

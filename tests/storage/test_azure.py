@@ -7,6 +7,7 @@ import logging
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,7 +16,13 @@ import pytest
 from framewright.errors import InputError, StoreDenied, StoreUnavailable
 from framewright.settings import Settings
 from framewright.storage import Store, open_store
-from framewright.storage.blocks import MAX_BLOCK_BYTES, MAX_BLOCKS, block_bytes_for, read_blocks
+from framewright.storage.blocks import (
+    MAX_BLOCK_BYTES,
+    MAX_BLOCKS,
+    block_bytes_for,
+    in_order,
+    read_blocks,
+)
 from tests.azurite import ACCOUNT, Azurite
 from tests.storage import proxy as proxy_module
 from tests.storage.proxy import Fault, Proxy
@@ -311,6 +318,37 @@ class TestBlocks:
         blocks = list(read_blocks(Slow(data), 10))
         assert b"".join(blocks) == data
         assert all(len(block) == 10 for block in blocks[:-1])
+
+    @pytest.mark.parametrize("threads", [1, 3, 10])
+    def test_several_at_a_time_come_in_order(self, threads: int) -> None:
+        taken: list[int] = []
+
+        def items() -> Iterator[int]:
+            for number in range(20):
+                taken.append(number)
+                yield number
+
+        def work(number: int) -> int:
+            time.sleep(0.01 * (number % 3 == 0))
+            return number
+
+        for done, number in enumerate(in_order(work, items(), threads)):
+            assert number == done
+            assert len(taken) <= done + threads + 1
+        assert len(taken) == 20
+
+    def test_the_first_error_in_order_is_raised_and_nothing_more_begun(self) -> None:
+        begun: list[int] = []
+
+        def work(number: int) -> int:
+            begun.append(number)
+            if number == 3:
+                raise ValueError("three")
+            return number
+
+        with pytest.raises(ValueError, match="three"):
+            list(in_order(work, range(1000), 2))
+        assert len(begun) <= 8
 
 
 class TestSetUp:
