@@ -166,11 +166,10 @@ class Settings(BaseSettings):
     def _take_sas_out_of_the_address(cls, values: Any) -> Any:
         """Let no one see the token who is shown the address."""
         address = values.get("work_store") if isinstance(values, dict) else None
-        if not isinstance(address, str) or not address.startswith("https://"):
+        if not isinstance(address, str) or "://" not in address or "?" not in address:
             return values
         address, _, token = address.partition("?")
-        kept = values.get("azure_sas") or SecretStr(token)
-        return {**values, "work_store": address, "azure_sas": kept}
+        return {**values, "work_store": address, "azure_sas": SecretStr(token)}
 
     def worker_count(self, gpus: int = 0) -> int:
         """Scoring processes to start on this machine, which has so many GPUs; 1 or more."""

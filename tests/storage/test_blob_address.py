@@ -125,13 +125,21 @@ def test_settings_that_cannot_sign_in(settings: dict[str, str], words: str) -> N
     assert "c2VjcmV0" not in str(caught.value)
 
 
-def test_a_token_in_the_address_of_the_work_store_is_taken_out_at_once() -> None:
-    address = "https://account.blob.core.windows.net/box/a"
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://account.blob.core.windows.net/box/a",
+        "HTTPS://account.blob.core.windows.net/box/a",
+        "az://account/box/a",
+    ],
+)
+def test_a_token_in_the_address_of_the_work_store_is_taken_out_at_once(address: str) -> None:
     settings = Settings(work_store=f"{address}?{SAS}")
     assert settings.work_store == address
     assert settings.azure_sas.get_secret_value() == SAS
     assert "VerySecret" not in repr(settings) + str(settings) + settings.model_dump_json()
-    assert Settings(work_store=f"{address}?{SAS}", azure_sas="other").azure_sas.get_secret_value()
+    assert open_store(settings.work_store, settings).url == "az://account/box/a"
+    assert Settings(work_store=address, azure_sas=SAS).azure_sas.get_secret_value() == SAS
 
 
 def test_a_store_shows_and_pickles_its_address_only() -> None:
