@@ -166,7 +166,9 @@ class Settings(BaseSettings):
     def _take_sas_out_of_the_address(cls, values: Any) -> Any:
         """Let no one see the token who is shown the address."""
         address = values.get("work_store") if isinstance(values, dict) else None
-        if not isinstance(address, str) or "://" not in address or "?" not in address:
+        if not isinstance(address, str) or "?" not in address:
+            return values
+        if not address.lower().startswith(("az://", "https://", "http://")):
             return values
         address, _, token = address.partition("?")
         return {**values, "work_store": address, "azure_sas": SecretStr(token)}

@@ -142,6 +142,11 @@ def test_a_token_in_the_address_of_the_work_store_is_taken_out_at_once(address: 
     assert Settings(work_store=address, azure_sas=SAS).azure_sas.get_secret_value() == SAS
 
 
+@pytest.mark.parametrize("address", ["/work/really?", "file:///work/really?"])
+def test_a_folder_may_have_a_question_mark(address: str) -> None:
+    assert Settings(work_store=address).work_store == address
+
+
 def test_a_store_shows_and_pickles_its_address_only() -> None:
     store = open_store(f"https://account.blob.core.windows.net/box/a?{SAS}", Settings())
     assert store.url == "az://account/box/a"
