@@ -15,6 +15,7 @@ from framewright.errors import InputError, ManifestError
 from framewright.files import file_sha256
 from framewright.findings import damaged_ranges, words_of
 from framewright.media.carry import preferred_suffix
+from framewright.media.containers import check_steps
 from framewright.media.encode import encoder_spec
 from framewright.media.sandboxed import SplitResult
 from framewright.media.treatment import check_treatment, treated, treatment_notes
@@ -113,6 +114,7 @@ def split(
         reused = manifest is not None
         if manifest is None:
             parts = _read(reader, seconds, treatment, settings)
+            check_steps(source.name, parts.pts, parts.video.time_base, suffix)
             manifest = Manifest(
                 job_key=key,
                 source=identity,

@@ -5,9 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from framewright.errors import OutputRefused
+from framewright.errors import OutputRefused, SourceRefused
+from framewright.types import TickRuns
 
-__all__ = ["CONTAINERS", "ContainerRule", "container_for", "output_suffix"]
+__all__ = [
+    "CONTAINERS",
+    "MOST_STEP_TICKS",
+    "ContainerRule",
+    "check_steps",
+    "container_for",
+    "output_suffix",
+]
 
 _MP4_AUDIO = frozenset(
     [
@@ -62,6 +70,10 @@ _MKV_SUBTITLES = _TEXT_SUBTITLES | {
 }
 
 
+MOST_STEP_TICKS = (1 << 31) - 1
+"""From one frame to the next, and for the last one, in MP4 and MOV."""
+
+
 @dataclass(frozen=True, slots=True)
 class ContainerRule:
     """What an output container holds, by FFmpeg's codec names."""
@@ -104,6 +116,22 @@ _BY_DEMUXER = {
     "mxf": ".mov",
     "dv": ".mov",
 }
+
+
+def check_steps(name: str, pts: TickRuns, time_base: Fraction, suffix: str) -> None:
+    """Refuse frames that lie further apart than the output's container can say.
+
+    Raises:
+        SourceRefused: MP4 and MOV count the ticks from frame to frame in 31 bits.
+    """
+    longest = max((step for step, _ in pts.runs), default=0)
+    if container_for(suffix).tick is None and longest > MOST_STEP_TICKS:
+        raise SourceRefused(
+            "unsupported",
+            f"{name!r}: two frames lie {float(longest * time_base):.0f} s apart, and {suffix} "
+            f"holds at most {float(MOST_STEP_TICKS * time_base):.0f} s between two in ticks of "
+            f"{time_base} s; name an output that ends in .mkv.",
+        )
 
 
 def output_suffix(demuxer: str, source_suffix: str) -> str:

@@ -27,6 +27,7 @@ from av.video.stream import VideoStream
 
 from framewright.errors import SourceRefused
 from framewright.media.bundle import MAX_SAMPLE_BITS, PacketRecord, StreamHeader
+from framewright.media.containers import MOST_STEP_TICKS
 from framewright.media.cutter import CutBundle, Cutter
 from framewright.media.messages import begun_streams
 from framewright.media.probe import probe_container
@@ -43,8 +44,6 @@ __all__ = ["SplitVideo", "split_video"]
 _MIN_BUNDLE_FRAMES = 24
 _BEFORE_A_JOINT = 2
 """By so many packets the mark may lie before the clock that starts anew."""
-_MOST_DURATION_TICKS = (1 << 31) - 1
-"""What a packet of MP4 can last; a last frame that claims more lies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,7 +366,7 @@ def _last_duration(
     ):
         return rest
     declared = timeline.last[1] if timeline.last[0] == pts[-1] else 0
-    if 0 < declared <= _MOST_DURATION_TICKS:
+    if 0 < declared <= MOST_STEP_TICKS:
         return declared
     if len(pts) > 1:
         return pts[-1] - pts[-2]

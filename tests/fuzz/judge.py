@@ -95,9 +95,21 @@ def judged(path: Path, folder: Path, treatment: Treatment, suffix: str = ".mp4")
         return Verdict("held, and more is damaged", f"{manifest.held}: {fault}")
     if fault:
         return Verdict("finding", f"output: {fault}")
-    if any(CONCEALED in warning for warning in manifest.video.warnings):
-        return Verdict("warned: concealed", str(manifest.video.warnings))
-    return Verdict("held", str(manifest.held)) if manifest.held else Verdict("exact")
+    return _claimed(manifest)
+
+
+def _claimed(manifest: Manifest) -> Verdict:
+    """What the report says of an output that is as it says."""
+    warnings = manifest.video.warnings
+    if any(CONCEALED in warning for warning in warnings):
+        return Verdict("warned: concealed", str(warnings))
+    if manifest.held:
+        return Verdict("held", str(manifest.held))
+    return Verdict("warned: cut off" if _is_cut_off(manifest) else "exact")
+
+
+def _is_cut_off(manifest: Manifest) -> bool:
+    return any(warning.startswith("cut off: ") for warning in manifest.video.warnings)
 
 
 @dataclass
@@ -160,7 +172,7 @@ def compare(path: Path, output: Path, manifest: Manifest) -> str:
         return _fault_of_held(sources, results, manifest)
     if len(sources) != len(pts):
         return f"a plain decode gives {len(sources)} frames, not {len(pts)}"
-    if truth.damage:
+    if truth.damage and not _is_cut_off(manifest):
         return f"damage was not noticed: {truth.damage}"
     return _fault(sources, results, manifest)
 
@@ -217,7 +229,8 @@ class _Pictures:
     """Compares pictures of the source with those of the output."""
 
     def __init__(self, manifest: Manifest) -> None:
-        self._warned = any(CONCEALED in warning for warning in manifest.video.warnings)
+        guesses = manifest.video.codec == "mpeg4" and _is_cut_off(manifest)  # see `is_spoilt`
+        self._warned = guesses or any(CONCEALED in words for words in manifest.video.warnings)
         self._to_rgb = FrameToRgb(manifest.video.color)
         self._to_frame = RgbToFrame(manifest.video.color, manifest.encoder.pixel_format)
 

@@ -70,6 +70,17 @@ def test_streams_that_begin_within_a_file(tmp_path: Path) -> None:
         assert error.reason in ("unsupported", "damaged")
 
 
+def test_frames_further_apart_than_mp4_can_say(tmp_path: Path) -> None:
+    path = tmp_path / "case.ts"
+    hours_later = "setpts='N+gte(N,20)*900000'"
+    encode(path, *x264(), "-vf", hours_later, "-enc_time_base", "1/25", "-f", "mpegts", count=40)
+    with pytest.raises(SourceRefused, match=r"36000 s apart, and \.mp4 .* ends in \.mkv") as caught:
+        plan_job(path, tmp_path)
+    assert caught.value.reason == "unsupported"
+    _, manifest = plan_job(path, tmp_path, suffix=".mkv")
+    assert manifest.frames == 40
+
+
 def _spoil_sound(data: bytes, pid: int = 257) -> bytes:
     """Overwrite what is in a transport stream's packets of sound; their headers stay."""
     packets = [data[at : at + _TS] for at in range(0, len(data), _TS)]
