@@ -48,7 +48,9 @@ def damaged_ranges(checks: Sequence[BundleCheck], frames: int) -> tuple[FrameRan
             start = joined.pop()[0]
         joined.append((start, stop))
     if joined == [(0, frames)]:
-        raise SourceRefused("damaged", "not one frame can be decoded whole; get another copy.")
+        raise SourceRefused(
+            "damaged", "no frame can be decoded whole; get another copy of the file."
+        )
     return tuple(joined)
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import stat
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from framewright import __version__
-from framewright.errors import InputError, ManifestError
+from framewright.errors import InputError, ManifestError, SourceRefused
 from framewright.files import file_sha256
 from framewright.findings import damaged_ranges, words_of
 from framewright.media.carry import preferred_suffix
@@ -101,7 +104,7 @@ def split(
     if not 0 < seconds <= 3600:
         raise InputError(f"a unit of {seconds} s is not possible; use more than 0, at most 3600 s.")
     scratch.mkdir(parents=True, exist_ok=True)
-    with SourceReader(source, scratch, settings, progress) as reader:
+    with _named(source), SourceReader(source, scratch, settings, progress) as reader:
         video = reader.probe()
         identity = SourceInfo(
             name=source.name, size_bytes=source.stat().st_size, sha256=file_sha256(source)
@@ -110,7 +113,7 @@ def split(
         check_treatment(video, treatment, scorer)
         encoder = encoder_spec(treated(video, treatment), suffix, settings)
         key = job_key(identity, seconds, scorer, encoder.model_dump(mode="json"), treatment)
-        manifest = _complete(store, key)
+        manifest = _complete(store, key, checked=settings.check_decoding)
         reused = manifest is not None
         if manifest is None:
             parts = _read(reader, seconds, treatment, settings)
@@ -129,8 +132,10 @@ def split(
                 scorer=scorer,
                 encoder=encoder,
                 treatment=treatment,
+                checked=settings.check_decoding or treatment.on_damage == "hold",
                 held=parts.held,
             )
+            reader.close()  # nobody else writes there from here on
             for bundle, name in zip(parts.bundles, parts.files, strict=True):
                 _take(scratch / name, bundle)
             (scratch / _MANIFEST).write_text(manifest.model_dump_json())
@@ -154,6 +159,18 @@ def split(
         source=identity,
         suffix=suffix,
     )
+
+
+@contextmanager
+def _named(source: Path) -> Iterator[None]:
+    """Put the name of the source into a refusal that lacks it."""
+    try:
+        yield
+    except SourceRefused as error:
+        if repr(source.name) in error.message or repr(str(source)) in error.message:
+            raise
+        message = f"{source.name!r}: {error.message}"
+        raise SourceRefused(error.reason, message, error.frame) from error
 
 
 def _noted(video: VideoInfo, treatment: Treatment, scorer: ScorerIdentity) -> VideoInfo:
@@ -184,7 +201,9 @@ def _read(
 
 def _take(path: Path, bundle: BundleRef) -> None:
     """Name a bundle's file by its content, which the sandbox that wrote it may not vouch for."""
-    if path.is_symlink() or file_sha256(path) != bundle.sha256:
+    found = path.lstat()
+    ordinary = stat.S_ISREG(found.st_mode) and found.st_size == bundle.size_bytes
+    if not ordinary or file_sha256(path) != bundle.sha256:
         raise ManifestError(
             f"the file {path.name!r} that a split wrote is not the bundle it names."
         )
@@ -300,12 +319,15 @@ def _stored(store: Store, job_key: str) -> Manifest | None:
     return _parse(data, job_key[:12])
 
 
-def _complete(store: Store, job_key: str) -> Manifest | None:
-    """Return a job that is planned and whose bundles are all there, or None."""
+def _complete(store: Store, job_key: str, *, checked: bool) -> Manifest | None:
+    """Return a job that is planned, checked where that is wanted, and whose bundles are there."""
     try:
         manifest = _stored(store, job_key)
     except ManifestError as error:
         logger.warning("job %s is split again: %s", job_key[:12], error.message)
+        return None
+    if manifest is not None and checked and not manifest.checked:
+        logger.info("job %s was planned unchecked; splitting again", job_key[:12])
         return None
     if manifest is not None and any(store.stat(bundle.key) is None for bundle in manifest.bundles):
         logger.warning("job %s lacks bundles; splitting again", job_key[:12])

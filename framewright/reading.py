@@ -71,6 +71,10 @@ class SourceReader:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process that reads, if there is one."""
         self._sandbox.close()
 
     def _new_sandbox(self) -> Sandbox:

@@ -24,6 +24,7 @@ from framewright.errors import (
     SourceRefused,
 )
 from framewright.files import file_sha256
+from framewright.media.check import MAX_PREROLL
 from framewright.media.color import FrameToRgb, Pixels, RgbToFrame
 from framewright.media.decode import BundleSource, MissingFrames
 from framewright.media.encode import UnitEncoder, encoder_build
@@ -183,7 +184,8 @@ def _score_into(
     needed = needed_frames(manifest, start, unit.stop)
     first, stop = _bundles_for(manifest, needed)
     missing: MissingFrames | None = None
-    while first >= 0:
+    earliest = max(0, first - MAX_PREROLL)
+    while first >= earliest:
         bundles: list[BundleSource] = [
             partial(_open_bundle, store, bundle.key) for bundle in manifest.bundles[first:stop]
         ]

@@ -280,6 +280,7 @@ class Manifest(Record):
     scorer: ScorerIdentity
     encoder: EncoderSpec
     treatment: Treatment = Treatment()
+    checked: bool = False  # whether every frame was decoded once, so that damage is known
     held: tuple[FrameRange, ...] = ()
     """Damaged frames, in order: each shows the last good frame before it, or else the first."""
 

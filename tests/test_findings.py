@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from framewright.errors import SourceRefused
 from tests.support import plan_job
 from tests.torture.fields import interlaced
 from tests.torture.make import Clip
@@ -55,6 +58,23 @@ def test_a_stream_that_begins_within_the_file_is_named(tmp_path: Path) -> None:
     said = [words for words in warnings_of(path, tmp_path) if "begin within the file" in words]
     assert len(said) == 1
     assert said[0].startswith("streams that begin within the file: 1, which are not kept")
+
+
+@pytest.mark.parametrize("clock", ["-20", "0"])
+def test_parts_whose_clocks_do_not_follow_each_other_are_refused(
+    clock: str, tmp_path: Path
+) -> None:
+    parts = [tmp_path / "first.ts", tmp_path / "second.ts"]
+    sound = ("-map", "0:v", "-map", "1:a", "-c:a", "aac")
+    made = ("-f", "lavfi", "-i", "sine=duration=4")
+    for part, offset in zip(parts, ("20" if clock == "-20" else "0", "0"), strict=True):
+        timed = ("-output_ts_offset", offset, "-f", "mpegts")
+        encode(part, *x264(), *sound, *timed, inputs=made, count=100)
+    path = tmp_path / "joined.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    with pytest.raises(SourceRefused, match="its clock starts anew at frame 100") as refused:
+        plan_job(path, tmp_path)
+    assert refused.value.reason == "unsupported"
 
 
 def test_there_is_nothing_to_say_of_a_plain_video(cfr25: Clip, tmp_path: Path) -> None:

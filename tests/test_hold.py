@@ -128,7 +128,9 @@ def test_a_whole_file_is_the_same_with_hold(cfr25: Clip, tmp_path: Path) -> None
 def test_nothing_whole_is_refused_even_with_hold(clip_folder: Path, tmp_path: Path) -> None:
     clip = make("prores", clip_folder)
     source = damage(clip, tmp_path, *range(clip.count))
-    with pytest.raises(SourceRefused, match=r"not one frame|no picture could be decoded") as e:
+    with pytest.raises(
+        SourceRefused, match=r"no frame can be decoded whole|no picture could be decoded"
+    ) as e:
         plan_job(source, tmp_path, treatment=HOLD)
     assert e.value.reason == "damaged"
 
@@ -140,6 +142,16 @@ def test_without_the_check_damage_is_found_when_it_is_scored(
     unchecked = Settings(check_decoding=False)
     with pytest.raises(SourceRefused, match="in unit 1, frames"):
         run(source, f"{tmp_path}/out/", IDENTITY, unit_seconds=1.0, workers=1, settings=unchecked)
+
+
+def test_a_plan_made_without_the_check_is_made_again_with_it(
+    clip_folder: Path, tmp_path: Path
+) -> None:
+    source = damage(make("cfr25", clip_folder), tmp_path, 30)
+    _, manifest = plan_job(source, tmp_path, settings=Settings(check_decoding=False))
+    assert not manifest.checked
+    with pytest.raises(SourceRefused, match="is damaged"):
+        plan_job(source, tmp_path)
 
 
 def test_intra_refresh_is_planned_with_what_it_needs_before(

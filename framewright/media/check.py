@@ -80,7 +80,10 @@ def check_bundle(
         look.frame = start_frame
         first = len(sources) - 1 - preroll
         try:
-            for frame in decode_frames(sources[first:], wanted, counted=counted, strict=strict):
+            frames = decode_frames(
+                sources[first:], wanted, counted=counted, strict=strict, on_skipped=on_frame
+            )
+            for frame in frames:
                 look(frame)
             return look.checked(preroll, doubtful=doubtful)
         except MissingFrames:
@@ -98,7 +101,7 @@ def check_bundle(
         raise damage
     nearest = sources[-2:]
     places = _damaged(nearest, wanted, counted, on_frame)
-    concealed = [] if counted else _concealed(nearest, wanted, places)
+    concealed = [] if counted else _concealed(nearest, wanted, places, on_frame)
     return look.checked(
         len(nearest) - 1,
         doubtful=start_frame + concealed[0] if concealed else None,
@@ -209,12 +212,15 @@ def _damaged(
 
 
 def _concealed(
-    sources: Sequence[BundleSource], wanted: Sequence[int], damaged: set[int]
+    sources: Sequence[BundleSource],
+    wanted: Sequence[int],
+    damaged: set[int],
+    on_frame: Callable[[], None],
 ) -> list[int]:
     """Places in ``wanted`` of frames with errors that the decoder conceals, beside the damaged."""
     refused: list[int | None] = []
     for _ in shown_frames(sources, lambda packet: refused.append(packet.pts), strict=True):
-        pass
+        on_frame()
     places = {tick: place for place, tick in enumerate(wanted)}
     found = {places[tick] for tick in refused if tick in places}
     return sorted(found - damaged)

@@ -65,6 +65,7 @@ def decode_frames(
     counted: bool = False,
     tolerant: bool = False,
     strict: bool = False,
+    on_skipped: Callable[[], None] = lambda: None,
 ) -> Iterator[VideoFrame]:
     """Yield the frames whose time stamps are ``wanted``, in that order.
 
@@ -74,6 +75,7 @@ def decode_frames(
         counted: ``wanted`` are frame numbers, counted from the first bundle's first frame.
         tolerant: only damage to the wanted frames matters, not to others.
         strict: so do errors that the decoder would conceal, unless in what is shown earlier.
+        on_skipped: called for each frame that is decoded only because others need it.
 
     Raises:
         MissingFrames: a wanted frame was not there when its turn came.
@@ -91,6 +93,7 @@ def decode_frames(
     for number, frame in enumerate(shown_frames(bundles, on_damage, strict)):
         pts = number if counted else frame.pts
         if pts is None or pts < expected:
+            on_skipped()
             continue
         if tolerant and pts not in known:
             continue  # a damaged frame may come out anywhere
@@ -250,6 +253,8 @@ def _flush(context: VideoCodecContext, on_damage: OnDamage | None) -> Iterator[V
         yield from context.decode(None)
     except av.error.EOFError:
         return
+    except av.error.MemoryError:
+        raise
     except av.error.FFmpegError as error:
         if on_damage is None:
             raise SourceRefused(

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from framewright.errors import SourceRefused
 from framewright.media.check import MAX_PREROLL, BundleCheck, check_bundle
@@ -63,7 +66,7 @@ class SplitResult(Record):
     last_duration_ticks: int
     counted: bool
     bundles: tuple[BundleRef, ...]
-    files: tuple[str, ...]
+    files: tuple[Annotated[str, Field(pattern=r"^[0-9]{5,6}\.pkts$")], ...]
     """Names of the bundles' files."""
     held: tuple[FrameRange, ...] = ()
     """Damaged frames that are held, where all were decoded to find them."""
@@ -128,7 +131,7 @@ def check_bundles(request: CheckRequest, progress: ProgressCallback) -> Checked:
     def count() -> None:
         nonlocal done
         done += 1
-        progress(Progress("check", done, len(pts)))
+        progress(Progress("check", min(done, len(pts)), len(pts)))
 
     for place, bundle in enumerate(request.bundles):
         start, stop = bundle.start_frame, bundle.stop_frame

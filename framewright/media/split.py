@@ -108,7 +108,7 @@ def split_video(
             _tell(progress, done, len(timeline.pts))
 
         missing = _check_whole(
-            container, stream, timeline, tell, lambda: _stored(path, video, settings)
+            container, stream, timeline, tell, lambda: _stored(path, video, settings, tell)
         ) or _broken(path, video, tell)
         if missing is not None and not tolerant:
             raise _refusal(missing)
@@ -122,7 +122,7 @@ def split_video(
             on_frame=tell,
         )
     if times.counted:
-        timeline = _one_bundle(path, video, folder, settings)
+        timeline = _one_bundle(path, video, folder, settings, progress)
     bundles = _bundle_refs(timeline, times)
     _tell(progress, len(times.pts), len(times.pts))
     return SplitVideo(
@@ -168,13 +168,19 @@ def _described(
     return video.model_copy(update={"time_base": base, "warnings": tuple(warnings)})
 
 
-def _one_bundle(path: Path, video: VideoInfo, folder: Path, settings: Settings) -> _Timeline:
+def _one_bundle(
+    path: Path,
+    video: VideoInfo,
+    folder: Path,
+    settings: Settings,
+    progress: ProgressCallback | None,
+) -> _Timeline:
     """Split without any cut: frames that are counted are counted from the first."""
     for old in folder.glob("*.pkts"):
         old.unlink()
     with open_source(path, settings) as container:
         stream = container.streams.video[_video_position(container, video.stream_index)]
-        return _demux(container, stream, folder, settings.max_frames, settings, None)
+        return _demux(container, stream, folder, settings.max_frames, settings, progress)
 
 
 def _video_position(container: InputContainer, index: int) -> int:
@@ -207,7 +213,7 @@ def _demux(
     cutter = Cutter(folder, _header(stream), bundle_frames)
     has_palettes = stream.codec_context.pix_fmt == "pal8"
     try:
-        for packet, incomplete in _judged(_packets(container, stream)):
+        for packet, incomplete in _judged(_packets(container, stream, timeline)):
             timeline.packets += 1
             if not packet.is_discard:
                 timeline.pts.append(packet.pts)
@@ -270,11 +276,18 @@ def _check_length(
         _check_duration(math.floor(span * av.time_base), settings)
 
 
-def _packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[Any]]:
+def _packets(
+    container: InputContainer, stream: VideoStream, timeline: _Timeline | None = None
+) -> Iterator[Packet[Any]]:
+    """Yield packets that hold something; ``timeline`` counts those that hold nothing."""
     try:
         for packet in packets_of(container, stream):
             if packet.size:
                 yield packet
+            elif timeline is not None and packet.dts is not None:
+                timeline.packets += 1
+    except av.error.MemoryError:
+        raise
     except av.error.FFmpegError as error:
         raise SourceRefused("damaged", f"the file cannot be read to its end: {error}.") from error
 
@@ -333,11 +346,15 @@ def _refusal(missing: Missing) -> SourceRefused:
     )
 
 
-def _stored(path: Path, video: VideoInfo, settings: Settings) -> int:
+def _stored(path: Path, video: VideoInfo, settings: Settings, tell: Callable[[], None]) -> int:
     """Count all packets of the video, also those that an edit list leaves out."""
     with open_source(path, settings, edits=False) as container:
         stream = container.streams.video[_video_position(container, video.stream_index)]
-        return sum(1 for _ in _packets(container, stream))
+        stored = 0
+        for _ in _packets(container, stream):
+            stored += 1
+            tell()
+        return stored
 
 
 def _bundle_refs(timeline: _Timeline, times: FrameTimes) -> list[BundleRef]:

@@ -45,6 +45,9 @@ class _Found(Exception):
         self.defect = Defect(words, at_byte, cut)
 
 
+_PIECE_BYTES = 1 << 16
+
+
 class _Watched(io.FileIO):
     """A file that tells of every move in it."""
 
@@ -86,6 +89,15 @@ def _check_end(what: str, start: int, stop: int, size_bytes: int) -> None:
             start,
             cut=True,
         )
+
+
+def _only_zeros(stream: BinaryIO, at: int) -> bool:
+    """Whether nothing but zeros follows: room that a recorder had reserved."""
+    stream.seek(at)
+    while piece := stream.read(_PIECE_BYTES):
+        if piece.strip(b"\0"):
+            return False
+    return True
 
 
 def _mp4(stream: BinaryIO, size_bytes: int) -> None:
@@ -143,6 +155,8 @@ def _matroska(stream: BinaryIO, size_bytes: int) -> None:
 def _segment(stream: BinaryIO, at: int, end: int) -> None:
     while at < end:
         identifier, body, size = _element(stream, at)
+        if identifier not in _TOP and _only_zeros(stream, at):
+            return
         if identifier not in _TOP:
             raise _Found(f"is overwritten at byte {at}, where a part of it should begin", at)
         if size < 0 and identifier != _CLUSTER:
@@ -159,6 +173,8 @@ def _cluster(stream: BinaryIO, at: int, end: int, endless: bool) -> int:
         if endless and identifier in _TOP - _IN_CLUSTER:
             return at
         if identifier not in _IN_CLUSTER or size < 0:
+            if endless and _only_zeros(stream, at):
+                return at
             raise _Found(f"is overwritten at byte {at}, where a frame should begin", at)
         _check_end("frame", at, body + size, end)
         at = body + size
@@ -172,6 +188,8 @@ def _flv(stream: BinaryIO, size_bytes: int) -> None:
         stream.seek(at)
         head = stream.read(4)
         if head[0] & 0x1F not in (8, 9, 18):
+            if _only_zeros(stream, at):
+                return
             raise _Found(f"is overwritten at byte {at}, where a tag should begin", at)
         length = int.from_bytes(head[1:4], "big")
         _check_end("tag", at, at + 11 + length, size_bytes)
@@ -194,7 +212,8 @@ def _avi(stream: BinaryIO, size_bytes: int) -> None:
         kind, length, form = struct.unpack("<4sI4s", stream.read(12))
         if kind != b"RIFF" or form not in (b"AVI ", b"AVIX"):
             return
-        _check_end("RIFF chunk", at, at + 8 + length, size_bytes)
+        # Some programs count the eight bytes of the chunk's own head.
+        _check_end("RIFF chunk", at, at + length, size_bytes)
         at += 8 + length + length % 2
 
 
@@ -240,7 +259,7 @@ def _gif(stream: BinaryIO, size_bytes: int) -> None:
         else:
             raise _Found(f"is overwritten at byte {at}, where a picture should begin", at)
         at = _gif_blocks(stream, at, size_bytes)
-    raise _Found(f"has no end mark: it ends at byte {size_bytes}", size_bytes, cut=True)
+    # Without the mark of the end, but behind a picture that is whole.
 
 
 def _gif_blocks(stream: BinaryIO, at: int, size_bytes: int) -> int:
@@ -250,7 +269,7 @@ def _gif_blocks(stream: BinaryIO, at: int, size_bytes: int) -> int:
         at += 1 + length
         if not length:
             return at
-    return at
+    raise _Found(f"ends within a picture at byte {size_bytes}", size_bytes, cut=True)
 
 
 def _mxf(stream: BinaryIO, size_bytes: int) -> None:

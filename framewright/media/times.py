@@ -26,6 +26,7 @@ _ELEMENTARY = ("h264", "hevc", "mpegvideo")
 _EXACT_CONTAINERS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
 """Containers that state when a picture is shown; others say or imply when it is decoded."""
 _HEAD_FRAMES = 16
+_MOST_BACKWARD_SECONDS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ def frame_times(
     if usable and not guessed and head == shown[: len(head)]:
         return FrameTimes(shown)
     decoded = _decoded_stamps(sources, ignore, on_frame)
+    _check_clock(video, decoded)
     if usable and shown[::2] == decoded and video.field_order != "progressive":
         return FrameTimes(shown[::2])
     if usable and not guessed and _increasing(decoded) and set(decoded) <= set(shown):
@@ -101,6 +103,30 @@ def frame_times(
         return FrameTimes(list(range(len(decoded))), counted=True, numbered=True)
     pts, repaired = repair_stamps(decoded)
     return FrameTimes(pts, counted=True, repaired=repaired)
+
+
+def _check_clock(video: VideoInfo, decoded: Sequence[int | None]) -> None:
+    """Refuse parts that were joined without a common clock, where sound goes by that clock.
+
+    Raises:
+        SourceRefused: times fall back by more than a second.
+    """
+    if not any(other.kind in ("audio", "subtitle") for other in video.others):
+        return
+    latest: int | None = None
+    for number, tick in enumerate(decoded):
+        if tick is None:
+            continue
+        if latest is not None and (latest - tick) * video.time_base > _MOST_BACKWARD_SECONDS:
+            raise SourceRefused(
+                "unsupported",
+                f"its clock starts anew at frame {number}, {float(tick * video.time_base):.3f} s "
+                f"after {float(latest * video.time_base):.3f} s: parts were joined that do not "
+                "follow each other, and sound would not stay with its pictures. Join them with "
+                "a program that moves their times, such as ffmpeg's concat demuxer.",
+                number,
+            )
+        latest = tick if latest is None else max(latest, tick)
 
 
 def _head(

@@ -52,13 +52,13 @@ def confine(to: Confinement) -> tuple[str, ...]:
     ):
         _limit(kind, limit)
     readable = [*_code_folders(), *map(Path, to.readable)]
-    files = network = False
+    abi, network = 0, False
     with suppress(OSError):
         seccomp.forgo_privileges()
-        files = landlock.restrict_files(readable, map(Path, (*to.writable, os.devnull))) > 0
+        abi = landlock.restrict_files(readable, map(Path, (*to.writable, os.devnull)))
     with suppress(OSError):
-        network = seccomp.deny_calls()
-    return _words(files, network)
+        network = seccomp.deny_calls(abi)
+    return _words(abi > 0, network)
 
 
 def enforceable() -> tuple[str, ...]:

@@ -10,12 +10,17 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from framewright import errors
-from framewright.errors import EngineBug, FramewrightError
+from framewright.errors import EngineBug, FramewrightError, ManifestError, SourceRefused
 from framewright.sandbox.confine import Confinement
 from framewright.types import Record, Stage
 
 __all__ = ["Message", "Order", "Start", "load", "place_of"]
+
+
+_ERRORS: dict[str, type[FramewrightError]] = {
+    kind.__name__: kind for kind in (SourceRefused, EngineBug, ManifestError)
+}
+"""What a sandboxed process may report."""
 
 
 class Start(Record):
@@ -72,13 +77,13 @@ def error_content(error: FramewrightError) -> tuple[str, tuple[Any, ...]]:
 
 def error_from(name: str, arguments: tuple[Any, ...]) -> FramewrightError:
     """Build the error that ``error_content`` took apart; whatever is no such thing is a defect."""
-    kind = getattr(errors, name) if name in errors.__all__ else None
-    if isinstance(kind, type) and issubclass(kind, FramewrightError):
-        try:
-            return kind(*arguments)
-        except TypeError:
-            pass
-    return EngineBug(f"a sandboxed process reported {name[:40]!r} with {str(arguments)[:200]}.")
+    kind = _ERRORS.get(name)
+    if kind is None or not all(isinstance(one, str | int | None) for one in arguments):
+        return EngineBug(f"a sandboxed process reported {name[:40]!r} with {str(arguments)[:200]}.")
+    try:
+        return kind(*arguments)
+    except TypeError:
+        return EngineBug(f"a sandboxed process reported {name[:40]!r} with {str(arguments)[:200]}.")
 
 
 def dumped(record: BaseModel) -> Any:

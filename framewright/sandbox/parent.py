@@ -21,7 +21,7 @@ from typing import IO, Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 import framewright
-from framewright.errors import EngineBug, SourceRefused
+from framewright.errors import EngineBug, SourceRefused, TransientError
 from framewright.sandbox.confine import FILES, NETWORK, Confinement
 from framewright.sandbox.messages import Message, Order, Start, dumped, error_from, place_of
 from framewright.settings import Settings
@@ -39,7 +39,8 @@ _START_SECONDS = 120.0
 """For importing modules on a machine that is busy with other things."""
 _POLL_SECONDS = 1.0
 _READ_BYTES = 1 << 16
-_MAX_MESSAGE_BYTES = 1 << 29
+_MAX_MESSAGE_BYTES = 1 << 27
+_END_SECONDS = 10.0
 _FILE_BYTES_PER_SOURCE_BYTE, _FILE_BYTES_AT_LEAST = 2, 1 << 28
 _KEPT_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PYTHONPATH", "TZ")
 _KEPT_PREFIXES = ("OPENBLAS_", "COVERAGE_")
@@ -75,6 +76,7 @@ class Sandbox:
         self._said: IO[bytes] | None = None
         self._buffer = bytearray()
         self._began = 0.0
+        self._killed = False
 
     def __enter__(self) -> Sandbox:
         return self
@@ -88,7 +90,8 @@ class Sandbox:
         self.close()
 
     def kill(self) -> None:
-        """End what the process is doing, from another thread than that which waits for it."""
+        """End what the process is doing, or is about to, from another thread than waits for it."""
+        self._killed = True
         if (process := self._process) is not None:
             _kill_group(process)
 
@@ -124,6 +127,8 @@ class Sandbox:
             SourceRefused: reading the source crashed, hung, or needed more than the limits allow.
             EngineBug: the function raised what it should not.
         """
+        if self._killed:
+            raise TransientError(f"reading {self._source.name!r} was stopped.")
         if self._process is None:
             self._start()
         order = Order(
@@ -191,14 +196,31 @@ class Sandbox:
                 _warn_once(what)
 
     def _send(self, record: BaseModel) -> None:
-        process = self._running()
+        """Write a line to the process, which may be deaf."""
+        process, data = self._running(), memoryview(record.model_dump_json().encode() + b"\n")
         if process.stdin is None:
             raise AssertionError
+        began, pipe = time.monotonic(), process.stdin.fileno()
+        os.set_blocking(pipe, False)
+        with selectors.DefaultSelector() as selector:
+            selector.register(pipe, selectors.EVENT_WRITE)
+            while data:
+                if selector.select(_POLL_SECONDS):
+                    try:
+                        data = data[os.write(pipe, data) :]
+                    except BrokenPipeError:
+                        raise self._death(self._ended()) from None
+                self._check_time(began, _START_SECONDS)
+
+    def _ended(self) -> int:
+        """Wait for the end of a process that has closed its pipe, and see to it."""
+        process = self._running()
         try:
-            process.stdin.write(record.model_dump_json().encode() + b"\n")
-            process.stdin.flush()
-        except BrokenPipeError:
-            raise self._death(process.wait()) from None
+            return process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            _kill_group(process)
+            process.wait()
+            return 1
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
@@ -212,9 +234,10 @@ class Sandbox:
             if self._answers is None:
                 raise AssertionError
             selector.register(self._answers, selectors.EVENT_READ)
-            while b"\n" not in self._buffer:
+            whole = b"\n" in self._buffer
+            while not whole:
                 if selector.select(_POLL_SECONDS):
-                    self._receive()
+                    whole = self._receive()
                 self._check_time(heard, patience_seconds)
         line, _, rest = self._buffer.partition(b"\n")
         self._buffer = bytearray(rest)
@@ -223,15 +246,17 @@ class Sandbox:
         except ValidationError as error:
             raise EngineBug("a sandboxed process sent what is no message.") from error
 
-    def _receive(self) -> None:
+    def _receive(self) -> bool:
+        """Take what has come; return whether it ends a line."""
         piece = self._answers.read(_READ_BYTES) if self._answers else b""
         if not piece:
-            raise self._death(self._running().wait())
+            raise self._death(self._ended())
         self._buffer += piece
         if len(self._buffer) > _MAX_MESSAGE_BYTES:
             raise EngineBug(
                 f"a sandboxed process sent a message of over {_MAX_MESSAGE_BYTES} bytes."
             )
+        return b"\n" in piece
 
     def _check_time(self, heard: float, patience_seconds: float) -> None:
         now, settings = time.monotonic(), self._settings
@@ -240,7 +265,7 @@ class Sandbox:
             raise SourceRefused(
                 "too_slow",
                 f"reading {self._source.name!r} came to a standstill: nothing for "
-                f"{patience_seconds:.0f} s; at most that long is waited for a frame "
+                f"{patience_seconds:.3g} s; at most that long is waited for a frame "
                 "(FRAMEWRIGHT_MAX_FRAME_SECONDS). Re-export the file.",
             )
         if now - self._began > settings.sandbox_wall_seconds:
@@ -270,7 +295,8 @@ class Sandbox:
         return SourceRefused(
             "too_large",
             f"reading {self._source.name!r} needs more than {self._settings.sandbox_memory_bytes} "
-            "bytes of memory (FRAMEWRIGHT_SANDBOX_MEMORY_BYTES).",
+            "bytes of memory (FRAMEWRIGHT_SANDBOX_MEMORY_BYTES). Raise the limit, or re-export the "
+            "file with smaller frames.",
         )
 
     def _death(self, code: int) -> Exception:
@@ -285,7 +311,12 @@ class Sandbox:
                 "(FRAMEWRIGHT_SANDBOX_CPU_SECONDS).",
             )
         if code < 0:
-            crash = signal.Signals(-code).name
+            crash = _signal_name(-code)
+            if self._killed or crash == "SIGKILL":
+                return TransientError(
+                    f"reading {name!r} was ended from outside (SIGKILL), most often because memory "
+                    "is short: free some, or let fewer processes run, and run again."
+                )
             return SourceRefused(
                 "crash",
                 f"{name!r} crashed the decoder ({crash}) in its sandbox; nothing else was harmed. "
@@ -300,6 +331,13 @@ class Sandbox:
         self._said.seek(max(0, self._said.tell() - _SAID_BYTES))
         words = " | ".join(self._said.read().decode(errors="replace").strip().splitlines()[-5:])
         return f" It said: {words}" if words else ""
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:

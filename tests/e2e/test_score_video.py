@@ -97,9 +97,14 @@ def test_what_the_engine_logs_on_dask_workers_arrives(first: FlowRun, runs: Runs
 
 
 def test_the_choice_of_cluster_is_told(first: FlowRun, runs: Runs) -> None:
-    lines = [log.message for log in runs.logs(first)]
-    assert any("scoring on the Dask cluster at tcp://" in line for line in lines)
-    assert "2 workers have the same release as this run" in lines
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline:  # lines are sent in batches
+        lines = [log.message for log in runs.logs(first)]
+        if "2 workers have the same release as this run" in lines:
+            assert any("scoring on the Dask cluster at tcp://" in line for line in lines)
+            return
+        time.sleep(0.5)
+    pytest.fail(f"only these lines came: {lines}")
 
 
 def test_a_second_run_scores_nothing(

@@ -11,6 +11,7 @@ import pytest
 from framewright.media.source import file_url
 from framewright.media.structure import structural_defect
 from tests.torture.make import HARD, make, make_bad
+from tests.torture.tool import encode, x264
 
 CUT = {
     "cut_fragment": "ends within its box 'mdat' at byte ",
@@ -19,7 +20,7 @@ CUT = {
     "cut_flv": "ends within its tag at byte ",
     "cut_ogv": "ends within its page at byte ",
     "cut_mxf": "ends within its element at byte ",
-    "cut_gif": "has no end mark: it ends at byte ",
+    "cut_gif": "ends within a picture at byte ",
     "cut_ivf": "ends within its frame at byte ",
     "cut_index_avi": "ends within its RIFF chunk at byte ",
 }
@@ -78,4 +79,29 @@ def test_bytes_after_the_end_of_mp4_are_no_defect_but_in_matroska_they_are_not_r
     shutil.copy(source, path)
     with path.open("ab") as stream:
         stream.write(b"\0" * 1000)
+    assert structural_defect(path, demuxer(path)) is None
+
+
+@pytest.mark.parametrize("kind", ["flv", "live_mkv", "avi", "gif"])
+def test_what_plays_whole_is_left_in_peace(kind: str, clip_folder: Path, tmp_path: Path) -> None:
+    """Room that a recorder reserved, a size that counts its own head, no mark at the end."""
+    suffix = {"live_mkv": "mkv"}.get(kind, kind)
+    path = tmp_path / f"clip.{suffix}"
+    options = {
+        "flv": x264(),
+        "live_mkv": [*x264(), "-live", "1"],
+        "avi": ["-c:v", "mjpeg"],
+        "gif": ["-f", "gif"],
+    }[kind]
+    encode(path, *options, count=20)
+    data = bytearray(path.read_bytes())
+    if kind in ("flv", "live_mkv"):
+        data += bytes(100_000)
+    elif kind == "avi":
+        size = int.from_bytes(data[4:8], "little")
+        data[4:8] = (size + 8).to_bytes(4, "little")
+    else:
+        assert data[-1] == 0x3B
+        del data[-1]
+    path.write_bytes(data)
     assert structural_defect(path, demuxer(path)) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -86,6 +87,54 @@ def environment(request: Text, progress: ProgressCallback) -> Text:
 
 def parent_environment(request: Text, progress: ProgressCallback) -> Text:
     return Text(text=Path(f"/proc/{os.getppid()}/environ").read_bytes().decode())
+
+
+def change_mode(request: Text, progress: ProgressCallback) -> Text:
+    Path(request.text).chmod(0o777)
+    return Text()
+
+
+def change_times(request: Text, progress: ProgressCallback) -> Text:
+    os.utime(request.text, (1, 1))
+    return Text()
+
+
+def change_attributes(request: Text, progress: ProgressCallback) -> Text:
+    os.setxattr(request.text, "user.mark", b"1")
+    return Text()
+
+
+def limit_parent(request: Text, progress: ProgressCallback) -> Text:
+    resource.prlimit(os.getppid(), resource.RLIMIT_NOFILE, (7, 7))
+    return Text()
+
+
+def own_limits(request: Text, progress: ProgressCallback) -> Text:
+    return Text(text=str(resource.getrlimit(resource.RLIMIT_NOFILE)[0]))
+
+
+def slow_parent_down(request: Text, progress: ProgressCallback) -> Text:
+    os.setpriority(os.PRIO_PROCESS, os.getppid(), 19)
+    return Text()
+
+
+def leave_the_session(request: Text, progress: ProgressCallback) -> Text:
+    if os.fork() == 0:
+        os._exit(0)
+    os.setsid()
+    return Text()
+
+
+def turn_deaf(request: Text, progress: ProgressCallback) -> Text:
+    signal.signal(signal.SIGALRM, lambda *_: time.sleep(600))
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    return Text()
+
+
+def fall_silent(request: Text, progress: ProgressCallback) -> Text:
+    os.close(int(sys.argv[1]))
+    time.sleep(600)
+    return Text()
 
 
 def crash(request: Text, progress: ProgressCallback) -> Text:

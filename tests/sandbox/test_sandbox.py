@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from framewright.errors import EngineBug, SourceRefused
+from framewright.errors import EngineBug, SourceRefused, TransientError
 from framewright.sandbox import Sandbox, enforceable, landlock, parent, seccomp
 from framewright.settings import Settings
 from framewright.types import Progress, ProgressCallback
@@ -141,6 +141,55 @@ def test_a_crash_refuses_the_file(sandbox: Sandbox, act: Act, words: str) -> Non
     assert do(sandbox, acts.echo, "again") == "again", "the next order gets a new process"
 
 
+@needs_seccomp
+@pytest.mark.parametrize(
+    "act",
+    [
+        acts.change_mode,
+        acts.change_times,
+        acts.change_attributes,
+        acts.limit_parent,
+        acts.slow_parent_down,
+        acts.leave_the_session,
+    ],
+)
+def test_it_changes_neither_files_nor_processes(
+    sandbox: Sandbox, act: Act, source: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.txt"
+    other.write_text("of the user")
+    before = other.stat()
+    with pytest.raises(EngineBug, match="PermissionError"):
+        do(sandbox, act, other)
+    after = other.stat()
+    assert (after.st_mode, after.st_mtime_ns) == (before.st_mode, before.st_mtime_ns)
+    assert do(sandbox, acts.own_limits) == "256"
+
+
+def test_a_process_that_stops_listening_is_ended(source: Path, scratch: Path) -> None:
+    with new(source, scratch, sandbox_wall_seconds=4) as sandbox:
+        do(sandbox, acts.echo)
+        do(sandbox, acts.turn_deaf)
+        time.sleep(0.5)
+        with pytest.raises(SourceRefused, match="FRAMEWRIGHT_SANDBOX_WALL_SECONDS"):
+            do(sandbox, acts.echo, "x" * (1 << 20))
+
+
+def test_a_process_that_stops_talking_is_ended(
+    source: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parent, "_END_SECONDS", 0.5)
+    with new(source, scratch) as sandbox, pytest.raises(EngineBug, match="ended by itself"):
+        do(sandbox, acts.fall_silent)
+
+
+def test_who_is_told_to_stop_before_it_begins_does_not_begin(source: Path, scratch: Path) -> None:
+    with new(source, scratch) as sandbox:
+        sandbox.kill()
+        with pytest.raises(TransientError, match="was stopped"):
+            do(sandbox, acts.echo)
+
+
 @pytest.mark.parametrize("act", [acts.hang, acts.hang_in_native_code])
 def test_a_hang_refuses_the_file(source: Path, scratch: Path, act: Act) -> None:
     with new(source, scratch, max_frame_seconds=1.5) as sandbox:
@@ -211,6 +260,8 @@ def test_an_answer_is_validated(sandbox: Sandbox) -> None:
         b'{"progress": ["elsewhere", 1, 2]}',
         b'{"error": ["SystemExit", [1]]}',
         b'{"error": ["SourceRefused", []]}',
+        b'{"error": ["SourceRefused", [{"a": 1}, ["x"], "f"]]}',
+        b'{"error": ["WorkerLost", ["again"]]}',
         b'{"failure": []}',
         b'{"unheard": 1}',
     ],
@@ -231,7 +282,7 @@ def test_nothing_is_left_running(source: Path, scratch: Path) -> None:
         assert process is not None
         timer = threading.Timer(0.3, sandbox.kill)
         timer.start()
-        with pytest.raises(SourceRefused):
+        with pytest.raises(TransientError, match="ended from outside"):
             do(sandbox, acts.hang)
         timer.join()
     assert process.returncode is not None
