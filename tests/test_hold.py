@@ -128,9 +128,7 @@ def test_a_whole_file_is_the_same_with_hold(cfr25: Clip, tmp_path: Path) -> None
 def test_nothing_whole_is_refused_even_with_hold(clip_folder: Path, tmp_path: Path) -> None:
     clip = make("prores", clip_folder)
     source = damage(clip, tmp_path, *range(clip.count))
-    with pytest.raises(
-        SourceRefused, match=r"no frame can be decoded whole|no picture could be decoded"
-    ) as e:
+    with pytest.raises(SourceRefused, match=r"no frame can be|no picture could be") as e:
         plan_job(source, tmp_path, treatment=HOLD)
     assert e.value.reason == "damaged"
 
