@@ -142,7 +142,7 @@ def test_a_token_in_the_address_of_the_work_store_is_taken_out_at_once(address: 
     assert Settings(work_store=address, azure_sas=SAS).azure_sas.get_secret_value() == SAS
 
 
-@pytest.mark.parametrize("address", ["/work/really?", "file:///work/really?"])
+@pytest.mark.parametrize("address", ["/data/really?", "file:///data/really?"])
 def test_a_folder_may_have_a_question_mark(address: str) -> None:
     assert Settings(work_store=address).work_store == address
 
