@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from prefect.runtime import flow_run
 from pydantic import Field
 
 from framewright.scorers import scorer_names
 from framewright.scorers.fast.weights import style_names
+from framewright.values import Hdr, Interlaced, OnDamage
 
 __all__ = [
     "AbsolutePath",
@@ -31,9 +32,6 @@ __all__ = [
 AbsolutePath = Annotated[str, Field(pattern=r"^/")]
 ScorerName = Annotated[str, Field(json_schema_extra={"enum": scorer_names()})]
 StyleName = Annotated[str, Field(json_schema_extra={"enum": ["", *style_names()]})]
-OnDamage = Literal["refuse", "hold"]
-Interlaced = Literal["keep", "deinterlace"]
-Hdr = Literal["refuse", "tone-map", "pass"]
 UnitSeconds = Annotated[float, Field(gt=0, le=3600)]
 WorkStore = Annotated[
     str,

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import stat
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -14,13 +12,14 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from framewright import __version__
-from framewright.errors import InputError, ManifestError, SourceRefused
+from framewright.errors import InputError, ManifestError
 from framewright.files import file_sha256
 from framewright.findings import damaged_ranges, words_of
 from framewright.media.carry import preferred_suffix
 from framewright.media.containers import check_steps
 from framewright.media.encode import encoder_spec
 from framewright.media.sandboxed import SplitResult
+from framewright.media.source import named_in_refusals
 from framewright.media.treatment import check_treatment, treated, treatment_notes
 from framewright.media.units import cut_units, frames_per_unit
 from framewright.reading import SourceReader
@@ -104,7 +103,7 @@ def split(
     if not 0 < seconds <= 3600:
         raise InputError(f"a unit of {seconds} s is not possible; use more than 0, at most 3600 s.")
     scratch.mkdir(parents=True, exist_ok=True)
-    with _named(source), SourceReader(source, scratch, settings, progress) as reader:
+    with named_in_refusals(source), SourceReader(source, scratch, settings, progress) as reader:
         video = reader.probe()
         identity = SourceInfo(
             name=source.name, size_bytes=source.stat().st_size, sha256=file_sha256(source)
@@ -159,18 +158,6 @@ def split(
         source=identity,
         suffix=suffix,
     )
-
-
-@contextmanager
-def _named(source: Path) -> Iterator[None]:
-    """Put the name of the source into a refusal that lacks it."""
-    try:
-        yield
-    except SourceRefused as error:
-        if repr(source.name) in error.message or repr(str(source)) in error.message:
-            raise
-        message = f"{source.name!r}: {error.message}"
-        raise SourceRefused(error.reason, message, error.frame) from error
 
 
 def _noted(video: VideoInfo, treatment: Treatment, scorer: ScorerIdentity) -> VideoInfo:

@@ -24,10 +24,14 @@ from framewright.values import (
     MAX_FRAMES,
     MAX_TICKS,
     FrameRange,
+    Hdr,
+    Interlaced,
     JsonObject,
+    OnDamage,
     PositiveRatio,
     Ratio,
     Seconds,
+    Stage,
     check_held,
     check_tiled,
 )
@@ -45,7 +49,6 @@ __all__ = [
     "ScoredUnit",
     "ScorerIdentity",
     "SourceInfo",
-    "Stage",
     "TickRuns",
     "Treatment",
     "Unit",
@@ -242,11 +245,11 @@ class ScorerIdentity(Record):
 class Treatment(Record):
     """What the user wants done with a source that cannot, or need not, be kept as it is."""
 
-    on_damage: Literal["refuse", "hold"] = "refuse"
+    on_damage: OnDamage = "refuse"
     """``hold`` repeats the last good frame for every frame of a damaged stretch, and says so."""
-    interlaced: Literal["keep", "deinterlace"] = "keep"
+    interlaced: Interlaced = "keep"
     """``deinterlace`` makes each frame of an interlaced source one picture; their number stays."""
-    hdr: Literal["refuse", "tone-map", "pass"] = "refuse"
+    hdr: Hdr = "refuse"
     """``tone-map`` makes BT.709 of HDR (PQ, HLG) before it is scored. Otherwise a scorer that
     takes HDR gets it as it is; ``pass`` gives it to any other, too, as if it were SDR."""
 
@@ -381,9 +384,6 @@ class ScoredUnit(Record):
         if self.reorder_frames >= self.frames:
             raise ValueError(f"{self.reorder_frames} of {self.frames} frames reordered")
         return self
-
-
-Stage = Literal["split", "check", "upload", "score", "stitch", "verify"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 
@@ -15,13 +15,22 @@ __all__ = [
     "MAX_FRAMES",
     "MAX_TICKS",
     "FrameRange",
+    "Hdr",
+    "Interlaced",
     "JsonObject",
+    "OnDamage",
     "PositiveRatio",
     "Ratio",
     "Seconds",
+    "Stage",
     "check_held",
     "check_tiled",
 ]
+
+OnDamage = Literal["refuse", "hold"]
+Interlaced = Literal["keep", "deinterlace"]
+Hdr = Literal["refuse", "tone-map", "pass"]
+Stage = Literal["split", "check", "upload", "score", "stitch", "verify"]
 
 MAX_TICKS = 1 << 62
 """Time stamps are 64-bit integers with a sign; differences of two must be, too."""

@@ -19,6 +19,7 @@ from framewright.media.bundle import BundleReader, PacketRecord
 from framewright.media.decode import (
     BundleSource,
     MissingFrames,
+    bundle_file,
     decode_frames,
     shown_frames,
 )
@@ -72,7 +73,7 @@ def check_bundle(
         SourceRefused: damage that is not tolerated, or a picture of another size or format,
             with the frame's number beside the message.
     """
-    sources = [_opener(path) for path in paths]
+    sources = [bundle_file(path) for path in paths]
     look = _Look(picture, start_frame, on_frame)
     damage: SourceRefused | None = None
     doubtful: int | None = None
@@ -148,10 +149,6 @@ def ranges(numbers: Iterable[int]) -> list[FrameRange]:
     runs = groupby(enumerate(numbers), key=lambda pair: pair[1] - pair[0])
     spans = ([number for _, number in run] for _, run in runs)
     return [(span[0], span[-1] + 1) for span in spans]
-
-
-def _opener(path: Path) -> BundleSource:
-    return lambda: path.open("rb")
 
 
 def _refusal(frame: int, why: str = "it cannot be decoded") -> SourceRefused:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
+from pathlib import Path
 from typing import BinaryIO
 
 import av
@@ -22,6 +23,7 @@ __all__ = [
     "BundleSource",
     "MissingFrames",
     "OnDamage",
+    "bundle_file",
     "decode_frames",
     "first_decoded",
     "shown_frames",
@@ -29,6 +31,7 @@ __all__ = [
 
 BundleSource = Callable[[], AbstractContextManager[BinaryIO]]
 """Opens a stored bundle for reading."""
+
 
 OnDamage = Callable[[PacketRecord], None]
 """Told of each packet that cannot be decoded; decoding goes on behind it."""
@@ -56,6 +59,11 @@ class MissingFrames(Exception):
         super().__init__(f"no frame with pts {pts}")
         self.pts = pts
         self.delivered = delivered
+
+
+def bundle_file(path: Path) -> BundleSource:
+    """Return what opens a bundle that is a local file."""
+    return lambda: path.open("rb")
 
 
 def decode_frames(

@@ -22,6 +22,7 @@ __all__ = [
     "check_file",
     "file_url",
     "is_text",
+    "named_in_refusals",
     "open_media",
     "open_source",
     "packets_of",
@@ -106,6 +107,17 @@ def packets_of(container: InputContainer, *streams: Stream) -> Iterator[Packet[A
 
 
 @contextmanager
+def named_in_refusals(path: Path) -> Iterator[None]:
+    """Put the name of a file into a refusal from within the block that lacks it."""
+    try:
+        yield
+    except SourceRefused as error:
+        if repr(path.name) in error.message or repr(str(path)) in error.message:
+            raise
+        raise SourceRefused(error.reason, f"{path.name!r}: {error.message}", error.frame) from error
+
+
+@contextmanager
 def open_source(path: Path, settings: Settings, *, edits: bool = True) -> Iterator[InputContainer]:
     """Open a video file for reading; a refusal from within the block gets the file's name.
 
@@ -134,14 +146,8 @@ def open_source(path: Path, settings: Settings, *, edits: bool = True) -> Iterat
             )
         if container.metadata.get("major_brand", "").strip() in _STILL_BRANDS:
             raise SourceRefused("still_image", f"{path.name!r} {_STILL}. Accepted are {_READABLE}.")
-        try:
+        with named_in_refusals(path):
             yield container
-        except SourceRefused as error:
-            if repr(path.name) in error.message:
-                raise
-            raise SourceRefused(
-                error.reason, f"{path.name!r}: {error.message}", error.frame
-            ) from error
 
 
 def check_file(path: Path, settings: Settings) -> None:

@@ -16,7 +16,13 @@ from statistics import median_low
 
 from framewright.errors import ManifestError, SourceRefused
 from framewright.media.bundle import PacketRecord
-from framewright.media.decode import BundleSource, OnDamage, first_decoded, shown_frames
+from framewright.media.decode import (
+    BundleSource,
+    OnDamage,
+    bundle_file,
+    first_decoded,
+    shown_frames,
+)
 from framewright.types import VideoInfo
 
 __all__ = ["FrameTimes", "frame_times", "longest_increasing", "repair_stamps"]
@@ -69,7 +75,7 @@ def frame_times(
     Raises:
         SourceRefused: the bundles do not decode, or damage was met.
     """
-    sources = [_opener(path) for path in bundles]
+    sources = [bundle_file(path) for path in bundles]
     refused: list[PacketRecord] = []
     ignore: OnDamage | None = refused.append if tolerant else None
     if not tolerant:
@@ -156,10 +162,6 @@ def _without_head(
             "file.",
         )
     return FrameTimes(shown[left_out:], left_out=left_out)
-
-
-def _opener(path: Path) -> BundleSource:
-    return lambda: path.open("rb")
 
 
 def _decoded_stamps(

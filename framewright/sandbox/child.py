@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import logging
 import os
 import sys
@@ -55,8 +54,7 @@ def main() -> None:
     """Serve orders from standard input until it ends; answer on the descriptor in argv[1]."""
     parent = _Parent(os.fdopen(int(sys.argv[1]), "wb"))
     start = Start.model_validate_json(sys.stdin.buffer.readline())
-    if start.die_with_parent:
-        seccomp.die_with_parent()
+    seccomp.die_with_parent()
     for module in start.modules:
         importlib.import_module(module)
     log = logging.getLogger("framewright")
@@ -69,7 +67,7 @@ def main() -> None:
 
 def _serve(order: Order, parent: _Parent) -> None:
     try:
-        request = load(order.request).model_validate_json(json.dumps(order.content))
+        request = load(order.request).model_validate(order.content)
         parent.tell(answer=dumped(load(order.function)(request, parent.progress)))
     except FramewrightError as error:
         parent.tell(error=error_content(error))

@@ -6,13 +6,15 @@ Nothing that comes out of a sandbox is unpickled, called or trusted: the parent 
 from __future__ import annotations
 
 import importlib
+from contextlib import suppress
 from typing import Any
 
 from pydantic import BaseModel
 
 from framewright.errors import EngineBug, FramewrightError, ManifestError, SourceRefused
 from framewright.sandbox.confine import Confinement
-from framewright.types import Record, Stage
+from framewright.types import Record
+from framewright.values import Stage
 
 __all__ = ["Message", "Order", "Start", "load", "place_of"]
 
@@ -29,7 +31,6 @@ class Start(Record):
     modules: tuple[str, ...]
     """To import before anything is taken away."""
     confinement: Confinement
-    die_with_parent: bool = True
 
 
 class Order(Record):
@@ -78,12 +79,10 @@ def error_content(error: FramewrightError) -> tuple[str, tuple[Any, ...]]:
 def error_from(name: str, arguments: tuple[Any, ...]) -> FramewrightError:
     """Build the error that ``error_content`` took apart; whatever is no such thing is a defect."""
     kind = _ERRORS.get(name)
-    if kind is None or not all(isinstance(one, str | int | None) for one in arguments):
-        return EngineBug(f"a sandboxed process reported {name[:40]!r} with {str(arguments)[:200]}.")
-    try:
-        return kind(*arguments)
-    except TypeError:
-        return EngineBug(f"a sandboxed process reported {name[:40]!r} with {str(arguments)[:200]}.")
+    if kind is not None and all(isinstance(one, str | int | None) for one in arguments):
+        with suppress(TypeError):
+            return kind(*arguments)
+    return EngineBug(f"a sandboxed process reported {name[:40]!r} with {str(arguments)[:200]}.")
 
 
 def dumped(record: BaseModel) -> Any:
