@@ -13,7 +13,7 @@ from framewright import scorers
 from framewright.errors import FramewrightError, OutOfMemory, ScorerFailed
 from framewright.media.color import Pixels
 from framewright.media.tonemap import ToneMap
-from framewright.scorers.base import Prepares
+from framewright.scorers.base import Prepares, Sequential
 from framewright.settings import Settings
 from framewright.types import ScorerIdentity
 
@@ -66,6 +66,12 @@ class LoadedScorer:
                 raise
         self._prepared = upright
         self.setup_seconds += time.perf_counter() - started
+
+    def begin(self, first: int) -> None:
+        """Tell a scorer that remembers frames that others follow, from number ``first`` on."""
+        if isinstance(self._scorer, Sequential):
+            with self._blamed():
+                self._scorer.begin(first)
 
     def __call__(
         self,

@@ -270,6 +270,7 @@ class _UnitRun:
         """Write the clip; then ``width``, ``height`` and ``reorder_frames`` describe it."""
         video = self._manifest.video
         batch = self._model.batch_frames
+        self._model.begin(self._start)
         overlap(
             self._batches(bundles),
             lambda batch: self._model(

@@ -285,3 +285,19 @@ def test_other_weights_than_planned_are_refused(monkeypatch: pytest.MonkeyPatch)
     planned = IDENTITY.model_copy(update={"weights_sha256": "f" * 64})
     with pytest.raises(EnvironmentMismatch, match="with weights ffffffffffff, but this worker"):
         LoadedScorer(planned, Settings())
+
+
+def test_a_scorer_that_remembers_is_told_where_a_run_begins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun: list[int] = []
+
+    class Remembers(Own):
+        def begin(self, first: int) -> None:
+            begun.append(first)
+
+    register(monkeypatch, Remembers, "own")
+    LoadedScorer(IDENTITY, Settings()).begin(7)
+    register(monkeypatch, Own, "own")
+    LoadedScorer(IDENTITY, Settings()).begin(8)
+    assert begun == [7]

@@ -9,7 +9,7 @@ from framewright.types import ScorerIdentity
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Prepares", "Scorer"]
+__all__ = ["Prepares", "Scorer", "Sequential"]
 
 
 @runtime_checkable
@@ -66,4 +66,19 @@ class Prepares(Protocol):
 
         Called after ``setup`` and before the first frames of a size. The time counts as loading,
         not as scoring. Must change no result.
+        """
+
+
+@runtime_checkable
+class Sequential(Protocol):
+    """What a scorer has whose result for a frame depends on the frames before it."""
+
+    def begin(self, first: int) -> None:
+        """Forget all frames seen: what comes next is a run of consecutive frames.
+
+        Called before every unit, with its context. A batch for which memory ran out is given
+        again in smaller parts, so change what is remembered only when a batch is done.
+
+        Args:
+            first: number of the run's first frame in the video, from 0.
         """
