@@ -22,16 +22,23 @@ __all__ = [
     "Interlaced",
     "OnDamage",
     "ScorerName",
-    "StyleName",
+    "Style",
     "UnitSeconds",
     "WorkStore",
     "artifact_key",
+    "look_of",
     "run_name",
 ]
 
 AbsolutePath = Annotated[str, Field(pattern=r"^/")]
+ImagePath = Annotated[
+    str, Field(title="Image", pattern=r"^/", description="Path on the machine that runs the flow.")
+]
 ScorerName = Annotated[str, Field(json_schema_extra={"enum": scorer_names()})]
-StyleName = Annotated[str, Field(json_schema_extra={"enum": ["", *style_names()]})]
+ShippedStyle = Annotated[
+    str, Field(title="Shipped painting", json_schema_extra={"enum": ["", *style_names()]})
+]
+Style = ShippedStyle | ImagePath
 UnitSeconds = Annotated[float, Field(gt=0, le=3600)]
 WorkStore = Annotated[
     str,
@@ -47,7 +54,13 @@ everyone who sees the run would see: it comes from the environment of whatever r
 def run_name() -> str:
     """Name a flow run after what it makes, such as ``harbour.mp4 as starry_night``."""
     parameters = flow_run.get_parameters()
-    return f"{Path(parameters['video']).name} as {parameters['style'] or parameters['scorer']}"
+    look = look_of(parameters["style"], parameters["scorer"])
+    return f"{Path(parameters['video']).name} as {look}"
+
+
+def look_of(style: str, scorer: str) -> str:
+    """Say in a word what a video will look like: its painting, or else its scorer."""
+    return Path(style).name or scorer
 
 
 def artifact_key(kind: str, video: str, look: str) -> str:

@@ -19,10 +19,11 @@ from flows.parameters import (
     Interlaced,
     OnDamage,
     ScorerName,
-    StyleName,
+    Style,
     UnitSeconds,
     WorkStore,
     artifact_key,
+    look_of,
     run_name,
 )
 from flows.scoring import score_units
@@ -37,6 +38,7 @@ from framewright.settings import get_settings
 from framewright.storage import open_store
 from framewright.types import Treatment, Unit
 from tasks.compare import compare_videos
+from tasks.logs import engine_logs
 from tasks.progress import ProgressBoard
 from tasks.report import publish_report
 from tasks.split import split_video
@@ -53,7 +55,7 @@ def score_video(
     video: AbsolutePath,
     output: AbsolutePath,
     scorer: ScorerName = "fast",
-    style: StyleName = "",
+    style: Style = "",
     scorer_options: dict[str, Any] = {},  # noqa: B006 - never changed; it is the form's default
     unit_seconds: UnitSeconds = 10.0,
     work_store: WorkStore = "",
@@ -73,9 +75,10 @@ def score_video(
             container (.mp4, .m4v, .mov, .mkv, .webm), or of a folder, ending in "/"; name and
             container then follow the video.
         scorer: The model that is applied to every frame.
-        style: The painting, by name, for scorers that have styles. Empty for the scorer's default.
-        scorer_options: Further options of the scorer as JSON, such as
-            {"image": "/data/palette.jpg"} for the scorer "color".
+        style: The painting, for scorers that have styles: a shipped one by name, or the absolute
+            path of an image file on the machine that runs the flow. Empty for the scorer's default.
+        scorer_options: Further options of the scorer as JSON, such as {"strength": 0.7,
+            "keep_colors": 1}, or {"style": {"wave": 0.6, "/data/my.jpg": 0.4}} for a blend.
         unit_seconds: Length of video that one scoring task does, in seconds. Aim at 10 to 60 s of
             work per task, and at a few hundred tasks at most.
         work_store: Where bundles and scored units are kept: the absolute path, or file:// and it,
@@ -90,13 +93,15 @@ def score_video(
             to standard range, or "pass" its values on as they are.
     """
     started = time.perf_counter()
-    source = Path(video)
-    board = ProgressBoard(artifact_key("progress", video, style or scorer))
+    source, look = Path(video), look_of(style, scorer)
+    board = ProgressBoard(artifact_key("progress", video, look))
     treatment = Treatment(on_damage=on_damage, interlaced=interlaced, hdr=hdr)
     options = {**scorer_options, **({"style": style} if style else {})}
     try:
         store = open_store(work_store or get_settings().work_store).url  # the same for all workers
-        made = create(scorer, options)
+        with engine_logs():
+            made = create(scorer, options, board)
+        ready = time.perf_counter()
         parts, target = _plan(source, output, made, unit_seconds, treatment, store, board)
         prepared = time.perf_counter()
         scored_now, connect_seconds = _score(parts.job_key, store, board)
@@ -107,7 +112,8 @@ def score_video(
         return Failed(message=str(error))
     finished = time.perf_counter()
     board.say("Writing the report")
-    stages = _stages(parts.seconds, connect_seconds, started, prepared, scored, finished)
+    stages = _stages(parts.seconds, connect_seconds, ready, prepared, scored, finished)
+    stages |= {"fit": ready - started, "total": finished - started}
     try:
         report = publish_report(
             source,
@@ -116,7 +122,7 @@ def score_video(
             job_key=parts.job_key,
             scored_now=scored_now,
             stages=stages,
-            artifact=artifact_key("report", video, style or scorer),
+            artifact=artifact_key("report", video, look),
         )
     except Exception as error:  # noqa: BLE001 - whatever it is, the result is there
         board.say("Done, without a report")
@@ -128,16 +134,15 @@ def score_video(
 
 
 def _stages(
-    split: float, connect: float, started: float, prepared: float, scored: float, finished: float
+    split: float, connect: float, ready: float, prepared: float, scored: float, finished: float
 ) -> dict[str, float]:
-    """Wall seconds of each stage, from two durations and four moments."""
+    """Wall seconds of most stages, from two durations and four moments."""
     return {
         "split": split,
-        "upload": prepared - started - split,
+        "upload": prepared - ready - split,
         "connect": connect,
         "score": scored - prepared - connect,
         "stitch": finished - scored,
-        "total": finished - started,
     }
 
 

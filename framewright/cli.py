@@ -27,7 +27,7 @@ _EPILOG = """\
 examples:
   framewright score holiday.mp4 painted.mp4 --scorer fast --style starry_night
   framewright score holiday.mov results/ --scorer color --style wave
-  framewright score film.mkv out.mkv --scorer color --option image=my_painting.jpg
+  framewright score film.mkv out.mkv --style my_painting.jpg --option strength=0.7
   framewright plan holiday.mp4
   framewright styles
   framewright doctor
@@ -99,7 +99,11 @@ def _add_scorer_options(parser: argparse.ArgumentParser) -> None:
         "--scorer", default="fast", metavar="NAME", help="model to apply (default: fast)"
     )
     parser.add_argument(
-        "--style", metavar="NAME", help="painting, by the name that `framewright styles` lists"
+        "--style",
+        action="append",
+        metavar="PAINTING",
+        help="painting: a name that `framewright styles` lists, or the path of an image file; "
+        "several, each with =WEIGHT or not, are blended",
     )
     parser.add_argument(
         "--option",
@@ -174,15 +178,15 @@ def _treatment(arguments: argparse.Namespace) -> Treatment:
     )
 
 
-def _options(arguments: argparse.Namespace) -> dict[str, str]:
-    options: dict[str, str] = {}
+def _options(arguments: argparse.Namespace) -> dict[str, str | list[str]]:
+    options: dict[str, str | list[str]] = {}
     for text in arguments.option:
         key, separator, value = text.partition("=")
         if not separator or not key:
             raise InputError(f"--option {text!r} is not understood; write it as KEY=VALUE.")
         options[key] = value
-    if arguments.style is not None:
-        options["style"] = arguments.style
+    if arguments.style:
+        options["style"] = arguments.style if len(arguments.style) > 1 else arguments.style[0]
     return options
 
 
@@ -195,10 +199,10 @@ def _score(arguments: argparse.Namespace) -> int:
     output_suffix(arguments.output)
     if arguments.workers < 0:
         raise InputError(f"--workers {arguments.workers} is not possible; use 1 or more.")
-    scorer = create(arguments.scorer, _options(arguments))
-    if arguments.report:
-        _check_report(arguments.report, arguments.source, arguments.output, scorer.identity)
     with _ProgressLine(quiet=arguments.quiet) as progress, _terminated_as_interrupted():
+        scorer = create(arguments.scorer, _options(arguments), progress)
+        if arguments.report:
+            _check_report(arguments.report, arguments.source, arguments.output, scorer.identity)
         report = run(
             arguments.source,
             arguments.output,
@@ -356,7 +360,7 @@ class _ProgressLine:
             TextColumn("{task.description:>7}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("frames"),
+            TextColumn("{task.fields[unit]}"),
             TimeElapsedColumn(),
             console=console,
             disable=quiet or not console.is_terminal,
@@ -376,7 +380,8 @@ class _ProgressLine:
         if not isinstance(progress, Progress):
             return
         if progress.stage not in self._tasks:
-            self._tasks[progress.stage] = self._bars.add_task(progress.stage, total=None)
+            unit = "steps" if progress.stage == "fit" else "frames"
+            self._tasks[progress.stage] = self._bars.add_task(progress.stage, total=None, unit=unit)
         self._bars.update(
             self._tasks[progress.stage],  # type: ignore[arg-type]
             completed=progress.done,

@@ -30,7 +30,7 @@ __all__ = [
 OnDamage = Literal["refuse", "hold"]
 Interlaced = Literal["keep", "deinterlace"]
 Hdr = Literal["refuse", "tone-map", "pass"]
-Stage = Literal["split", "check", "upload", "score", "stitch", "verify"]
+Stage = Literal["fit", "split", "check", "upload", "score", "stitch", "verify"]
 
 MAX_TICKS = 1 << 62
 """Time stamps are 64-bit integers with a sign; differences of two must be, too."""

@@ -19,6 +19,7 @@ UPDATE_SECONDS = 1.0
 logger = logging.getLogger(__name__)
 
 STAGES = {
+    "fit": ("Fitting the style", "steps"),
     "split": ("Splitting", "frames read"),
     "check": ("Checking", "frames decoded"),
     "upload": ("Uploading", "bundles"),

@@ -12,11 +12,17 @@ from typing import Any
 from framewright.errors import EnvironmentMismatch, ScorerOptionError
 from framewright.scorers.asset import Asset, Fetch, fetched_by
 from framewright.scorers.base import Scorer
-from framewright.types import ScorerIdentity
+from framewright.types import ProgressCallback, ScorerIdentity
 
 __all__ = ["Scorer", "create", "describe", "rebuild", "scorer_names"]
 
 GROUP = "framewright.scorers"
+
+_PROGRESS = "progress"
+"""What a constructor calls the one argument that is no option."""
+
+_SHOWN_LETTERS = 100
+"""Of a value in an error: some hold kilobytes."""
 
 
 def scorer_names() -> list[str]:
@@ -34,15 +40,22 @@ def _load(name: str) -> type[Scorer]:
     )
 
 
-def create(name: str, options: Mapping[str, Any]) -> Scorer:
+def create(
+    name: str, options: Mapping[str, Any], progress: ProgressCallback | None = None
+) -> Scorer:
     """Construct a scorer by name from a user's options, not yet set up.
+
+    Args:
+        name: what `framewright scorers` lists.
+        options: arguments of its constructor.
+        progress: passed on as the argument ``progress`` to a constructor that has it.
 
     Raises:
         ScorerOptionError: no such scorer, an option it does not take, one that it needs and does
             not get, or a value of another type or out of range.
     """
     factory = _load(name)
-    allowed = list(inspect.signature(factory).parameters)
+    allowed = _options(factory)
     unknown = sorted(set(options) - set(allowed))
     if unknown:
         raise ScorerOptionError(
@@ -50,9 +63,11 @@ def create(name: str, options: Mapping[str, Any]) -> Scorer:
             f"Its options: {', '.join(allowed) or 'none'}."
         )
     try:
+        if _PROGRESS in inspect.signature(factory).parameters:
+            return factory(**options, progress=progress)  # type: ignore[call-arg]
         return factory(**options)
     except (TypeError, ValueError) as error:
-        given = ", ".join(f"{key}={value!r}" for key, value in options.items())
+        given = ", ".join(f"{key}={repr(value)[:_SHOWN_LETTERS]}" for key, value in options.items())
         raise ScorerOptionError(
             f"scorer {name!r} does not work with the options {given or '(none)'}: {error}. "
             f"Its options: {', '.join(allowed) or 'none'}."
@@ -89,6 +104,10 @@ def _nothing(asset: Asset) -> Path:
 def describe(name: str) -> str:
     """Return a scorer's one-line description and its options."""
     factory = _load(name)
-    options = ", ".join(inspect.signature(factory).parameters)
+    options = ", ".join(_options(factory))
     line = (inspect.getdoc(factory) or "").partition("\n")[0]
     return f"{line} Options: {options or 'none'}."
+
+
+def _options(factory: type[Scorer]) -> list[str]:
+    return [name for name in inspect.signature(factory).parameters if name != _PROGRESS]

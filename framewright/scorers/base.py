@@ -24,6 +24,9 @@ class Scorer(Protocol):
     batch by batch. So ``identity.params`` must hold all that matters, small and as JSON, and must
     be accepted by the constructor. Of a file of the user's it holds either what the scorer needs to
     know of it, or the reference that ``asset`` gives; see ``HasAssets``.
+
+    A constructor with work to do takes a ``progress`` besides, a ``ProgressCallback`` or None: it
+    is the one argument that is no option.
     """
 
     @property

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from framewright.errors import ScorerOptionError
 from framewright.scorers.painting import read_painting
+from framewright.scorers.styles import painting_named
 from framewright.types import ScorerIdentity
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class ColorTransferScorer:
         """Take the colours of a shipped painting, of an image file, or as statistics.
 
         Args:
-            style: name of a shipped painting.
+            style: name of a shipped painting, or path of an image file.
             image: path of an image file; with mean and covariance just its name, and not read.
             mean: the colours' mean, 3 numbers in [0, 1].
             covariance: the colours' covariance, 3 rows of 3 numbers: symmetric, with no negative
@@ -59,7 +60,8 @@ class ColorTransferScorer:
             )
         if style and image:
             raise ScorerOptionError(_needs_one())
-        _check_style(style)
+        if style and isinstance(found := painting_named(style), Path):
+            style, image = "", found
         if mean is None and covariance is None:
             mean, covariance = _statistics(style, image)
         elif mean is None or covariance is None:
@@ -128,19 +130,9 @@ def _needs_one() -> str:
     from framewright.scorers.fast.weights import style_names
 
     return (
-        "scorer 'color' needs one of: style (a painting by name: "
+        "scorer 'color' needs one of: style (the path of an image file, or a painting by name: "
         f"{', '.join(style_names())}) or image (the path of an image file)."
     )
-
-
-def _check_style(style: str) -> None:
-    from framewright.scorers.fast.weights import style_names
-
-    if style and style not in style_names():
-        raise ScorerOptionError(
-            f"unknown style {style!r}. Styles: {', '.join(style_names())}; "
-            "or give an image file as the option image."
-        )
 
 
 def _check_statistics(mean: object, covariance: object) -> None:

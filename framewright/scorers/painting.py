@@ -30,8 +30,8 @@ def read_painting(path: str | Path, longest_side: int = 1024) -> Image:
         A picture of mode RGB.
 
     Raises:
-        ScorerOptionError: this is a worker, no such file, not an image of these kinds, damaged, more than
-            ``MAX_IMAGE_PIXELS``, or grey of more than 8 bits.
+        ScorerOptionError: no such file, not an image of these kinds, damaged, more than
+            ``MAX_IMAGE_PIXELS``, or grey of more than 8 bits; or this is a worker.
     """
     from PIL import Image, ImageOps
 

@@ -1,0 +1,57 @@
+"""What can be changed in a painted picture: its colours, how much of it is seen, and where.
+
+All pictures are RGB in [0, 1], sRGB-encoded, of shape (N, 3, H, W).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+__all__ = ["keep_colors", "luma", "mixed"]
+
+_RED, _GREEN, _BLUE = 0.2126, 0.7152, 0.0722
+"""Luma weights of ITU-R BT.709."""
+
+_TINY = 1e-6
+
+
+def luma(pictures: Tensor) -> Tensor:
+    """Luma (N, 1, H, W) of pictures."""
+    red, green, blue = pictures[:, :1], pictures[:, 1:2], pictures[:, 2:]
+    return (red * _RED).add_(green, alpha=_GREEN).add_(blue, alpha=_BLUE)
+
+
+def keep_colors(frames: Tensor, painted: Tensor, share: float) -> Tensor:
+    """Give painted pictures the colours of their frames, and keep their luma.
+
+    Luminance-only transfer of Gatys et al. 2016, "Preserving Color in Neural Artistic Style
+    Transfer", section 3.2, in the Y'CbCr of BT.709. A colour that is not possible at its new luma
+    keeps its hue and loses saturation.
+
+    Args:
+        frames: the source.
+        painted: what the network made of it.
+        share: from 0, the painting's colours, to 1, the source's.
+    """
+    if share == 0:
+        return painted
+    grey = luma(painted)
+    chroma = frames - luma(frames)
+    room = torch.where(chroma > 0, 1 - grey, grey) / chroma.abs().clamp_min_(_TINY)
+    chroma *= room.amin(dim=1, keepdim=True).clamp_(max=1)
+    return torch.lerp(painted, chroma.add_(grey).clamp_(0, 1), share)
+
+
+def mixed(frames: Tensor, painted: Tensor, strength: float, mask: Tensor | None) -> Tensor:
+    """Mix frames and painted pictures.
+
+    Args:
+        frames: the source; returned bit for bit where strength or mask is 0.
+        painted: returned bit for bit where strength and mask are 1.
+        strength: from 0, only the frames, to 1, only the paintings.
+        mask: (1, 1, H, W), the same for each pixel; None where it is 1 everywhere.
+    """
+    if mask is None:
+        return painted if strength == 1 else torch.lerp(frames, painted, strength)
+    return torch.lerp(frames, painted, mask * strength)
