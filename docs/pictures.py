@@ -1,13 +1,14 @@
-"""Make the pictures of README and docs: one frame of the demo's clip in every style."""
+"""Make the pictures of README and docs: one frame of the demo's clip in every style and knob."""
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import av
 import numpy as np
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
 from framewright.media.color import FrameToRgb
 from framewright.media.probe import probe
@@ -22,20 +23,52 @@ FRAME = 170
 COLUMNS = 3
 QUALITY = 88
 LABEL_PX = 22
+STYLE = "starry_night"
+BOAT = (0.585, 0.305, 0.075)
+"""Column, row and radius, as shares of the width."""
 
 
 def main() -> None:
-    """Write one JPEG per style, one for ``color``, and a sheet of all."""
+    """Write one JPEG per style, one for ``color``, a sheet of all, and one of the knobs."""
     OUT.mkdir(exist_ok=True)
     frame = load_frame()
     pictures = {"source": to_image(frame)}
     for style in style_names():
-        pictures[f"fast, {style}"] = scored("fast", style, frame)
-    pictures["color, wave"] = scored("color", "wave", frame)
+        pictures[f"fast, {style}"] = scored("fast", frame, style=style)
+    pictures["color, wave"] = scored("color", frame, style="wave")
     for name, picture in pictures.items():
         picture.save(OUT / f"{name.replace(', ', '-')}.jpg", quality=QUALITY)
     sheet(pictures).save(OUT / "sheet.jpg", quality=QUALITY)
     banner(pictures).save(OUT / "banner.jpg", quality=QUALITY)
+    sheet(knobs(frame)).save(OUT / "knobs.jpg", quality=QUALITY)
+
+
+def knobs(frame: torch.Tensor) -> dict[str, Image.Image]:
+    """One style with each of its knobs turned; the mask is a soft disc around the boat."""
+    shown = {
+        "starry_night": {},
+        "strength 0.5": {"strength": 0.5},
+        "keep_colors 1": {"keep_colors": 1},
+        "stroke_scale 0.5": {"stroke_scale": 0.5},
+        "stroke_scale 2": {"stroke_scale": 2},
+        "blend with the_scream": {"style": {STYLE: 1, "the_scream": 1}},
+    }
+    pictures: dict[str, Image.Image] = {}
+    for name, options in shown.items():
+        pictures[name] = scored("fast", frame, **{"style": STYLE, **options})
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "mask.png"
+        mask(frame.shape[-2], frame.shape[-1]).save(path)
+        pictures["mask: the boat is spared"] = scored("fast", frame, style=STYLE, mask=path)
+    return pictures
+
+
+def mask(height: int, width: int) -> Image.Image:
+    """White, but for a disc with a soft edge."""
+    picture = Image.new("L", (width, height), 255)
+    x, y, radius = (round(part * width) for part in BOAT)
+    ImageDraw.Draw(picture).ellipse((x - radius, y - radius, x + radius, y + radius), fill=0)
+    return picture.filter(ImageFilter.GaussianBlur(radius / 4))
 
 
 def load_frame() -> torch.Tensor:
@@ -47,8 +80,8 @@ def load_frame() -> torch.Tensor:
     raise ValueError(f"{CLIP} has no frame {FRAME}")
 
 
-def scored(scorer: str, style: str, frame: torch.Tensor) -> Image.Image:
-    model = create(scorer, {"style": style})
+def scored(scorer: str, frame: torch.Tensor, **options: object) -> Image.Image:
+    model = create(scorer, options)
     model.setup(torch.device("cpu"), 1)
     with torch.inference_mode():
         return to_image(model.score(frame))
