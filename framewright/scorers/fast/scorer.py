@@ -41,13 +41,13 @@ class FastScorer:
     def setup(self, device: torch.device, threads: int) -> None:
         """Load the network and choose the fastest way to run it on this device."""
         from framewright.scorers.fast.network import ConditionalStyleNet
-        from framewright.scorers.fast.runtime import build_runner
         from framewright.scorers.fast.weights import load_weights
+        from framewright.scorers.runtime import build_runner
 
         trunk, vectors = load_weights()
         network = ConditionalStyleNet()
         network.load_state_dict(trunk)
-        self._run = build_runner(network, vectors[self._style], device, threads)
+        self._run = build_runner(network.bake(vectors[self._style]), device, threads)
         self._device = device
 
     def prepare(self, height: int, width: int) -> None:
