@@ -76,7 +76,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             rows = []
             for name, taken in times.items():
                 least = min(taken[1:])
-                rows.append((f"{name}, 1 thread", least, "CPU ms/frame", f"{least / base:.3f} of first"))
+                rows.append(
+                    (f"{name}, 1 thread", least, "CPU ms/frame", f"{least / base:.3f} of first")
+                )
             record("fast_knobs", f"synthetic {width}x{height}", rows)
 
 

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from benchmarks.record import record
 from framewright.scorers.fast.network import BakedStyle, ConditionalStyleNet
-from framewright.scorers.fast.runtime import OpenVinoRunner
 from framewright.scorers.fast.weights import load_weights
+from framewright.scorers.runtime import OpenVinoRunner
 
 STYLE = "starry_night"
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from framewright.scorers.fast.network import STYLE_LENGTH, ConditionalStyleNet
-from framewright.scorers.fast.runtime import build_runner
 from framewright.scorers.fast.weights import load_weights, style_names, styles, weights_sha256
+from framewright.scorers.runtime import build_runner
 
 HATCH_BOUND = 2.2 / 255
 """Largest RMS at periods of 2 to 4 pixels on an empty picture."""
@@ -137,7 +137,7 @@ def test_openvino_paints_what_torch_paints(
     pytest.importorskip("openvino")
     style = weights[1]["starry_night"]
     noise = torch.rand(2, 3, 45, 70, generator=torch.Generator().manual_seed(1))
-    painted = build_runner(net, style, torch.device("cpu"))(noise)
+    painted = build_runner(net.bake(style), torch.device("cpu"))(noise)
     difference = (painted - net(noise, style)).abs()
     assert difference.max() < BF16_BOUND
     assert difference.mean() < BF16_BOUND / 10

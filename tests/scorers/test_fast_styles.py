@@ -24,6 +24,7 @@ from framewright.settings import get_settings
 from framewright.types import Progress, ScorerIdentity
 from tests.torture.make import Clip
 
+
 @pytest.fixture
 def painting(tmp_path: Path) -> Path:
     path = tmp_path / "my painting, 2.png"

@@ -20,13 +20,10 @@ from framewright.scorers.fast.weights import load_weights
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["FIT_VERSION", "PAINTING_SIDE", "Encoder", "fit_style", "load_encoder"]
+__all__ = ["FIT_VERSION", "Encoder", "fit_style", "load_encoder"]
 
 FIT_VERSION = "1"
 """Changes whenever the same painting would get other numbers."""
-
-PAINTING_SIDE = 512
-"""Longest side of the painting that is looked at, in pixels."""
 
 Encoder = Callable[["Tensor"], list["Tensor"]]
 """Takes pictures (N, 3, H, W) in [0, 1]; gives what conv1_1, conv1_2, conv2_1, conv2_2 and conv3_1
@@ -39,6 +36,12 @@ _SIDE = 160
 _STYLE_MAPS = (0, 2, 4)
 _CONTENT_MAP = 4
 _STYLE_WEIGHT, _CONTENT_WEIGHT = 6.0, 1.0
+_PAINTING_SIDE = 512
+"""Longest side of the painting that is looked at, in pixels."""
+
+_SMALLEST = 16
+"""Pixels of the shortest side that the encoder takes."""
+
 _SHAPES = 60
 """Discs on each of the pictures that are painted during the fit."""
 
@@ -71,7 +74,7 @@ def fit_style(painting: Tensor, progress: Callable[[int, int], None]) -> Tensor:
     net.eval().requires_grad_(False)
     dice = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        wanted = _statistics(_style_maps(encoder, _at_least(painting)))
+        wanted = _statistics(_style_maps(encoder, _sized(painting)))
     style = torch.stack(list(vectors.values())).mean(dim=0).requires_grad_()
     adam = torch.optim.Adam([style], _RATE)
     for step in range(_STEPS):
@@ -117,17 +120,11 @@ def _distance(have: list[tuple[Tensor, Tensor]], want: list[tuple[Tensor, Tensor
     return torch.stack(terms).mean()
 
 
-def _at_least(painting: Tensor) -> Tensor:
-    """Enlarge a painting that is too small for the encoder at half its size."""
-    shorter = min(painting.shape[-2:])
-    if shorter >= 2 * _SMALLEST:
-        return painting
-    factor = 2 * _SMALLEST / shorter
+def _sized(painting: Tensor) -> Tensor:
+    """Resize a painting to the size at which its strokes are those that are wanted."""
+    factor = _PAINTING_SIDE / max(painting.shape[-2:])
     size = [max(2 * _SMALLEST, round(side * factor)) for side in painting.shape[-2:]]
-    return F.interpolate(painting, size, mode="bilinear")
-
-
-_SMALLEST = 16
+    return F.interpolate(painting, size, mode="bilinear", antialias=True)
 
 
 def _dead_leaves(dice: torch.Generator) -> Tensor:

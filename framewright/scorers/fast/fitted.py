@@ -52,9 +52,9 @@ def fitted_style(path: Path, progress: ProgressCallback | None = None) -> tuple[
     import numpy as np
     import torch
 
-    from framewright.scorers.fast.fit import FIT_VERSION, PAINTING_SIDE, fit_style
+    from framewright.scorers.fast.fit import FIT_VERSION, fit_style
 
-    picture = read_painting(path, PAINTING_SIDE)
+    picture = read_painting(path)
     sha256 = file_sha256(path)
     key = fingerprint({"image": sha256, "fit": FIT_VERSION, "weights": weights_sha256()})
     entry = Path(get_settings().cache_folder).expanduser() / "styles" / f"{key}.json"

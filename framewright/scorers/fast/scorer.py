@@ -82,16 +82,16 @@ class FastScorer:
         """Load the network and choose the fastest way to run it on this device."""
         from framewright.scorers.fast.mask import StillMask
         from framewright.scorers.fast.network import ConditionalStyleNet
-        from framewright.scorers.fast.runtime import build_runner
         from framewright.scorers.fast.vector import vector_of
         from framewright.scorers.fast.weights import load_weights
+        from framewright.scorers.runtime import build_runner
 
         trunk, vectors = load_weights()
         network = ConditionalStyleNet()
         network.load_state_dict(trunk)
         numbers = self._params.get("numbers")
         vector = vector_of(numbers) if numbers else vectors[self._params["style"]]
-        self._run = build_runner(network, vector, device, threads)
+        self._run = build_runner(network.bake(vector), device, threads)
         self._device = device
         self._mask = StillMask(self.assets[0].path, device) if self.assets else None
 
