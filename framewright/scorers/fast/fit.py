@@ -1,0 +1,148 @@
+"""Fits the style vector of a painting that the network was not trained on.
+
+The trunk stays frozen, and Adam moves the ``STYLE_LENGTH`` numbers alone, as proposed in Dumoulin
+et al. 2017 ("A Learned Representation for Artistic Style", section 3.3): what they share is in the
+trunk already. It begins at the predictor's guess or at the shipped painting that is nearer, and
+looks at pictures and painting through the small encoder, so nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from framewright.perceptual.small import SmallEncoder, load_small_encoder
+from framewright.scorers.fast.leaves import dead_leaves
+from framewright.scorers.fast.network import ConditionalStyleNet
+from framewright.scorers.fast.predictor import StylePredictor, style_statistics
+from framewright.scorers.fast.weights import load_predictor, load_weights
+
+__all__ = ["FIT_VERSION", "PAINTING_SIDE", "fit_style"]
+
+FIT_VERSION = "1"
+"""Changes whenever the same painting would get other numbers."""
+
+PAINTING_SIDE = 520
+"""Square root of the pixels at which the losses see the painting: strokes grow with it."""
+
+_STEPS = 100
+_RATE = 0.03
+_BATCH, _SIDE = 2, 176
+_CONTENTS, _MARGIN = 24, 32
+_STYLE, _CONTENT, _SMOOTH = 10.0, 1.5, 0.05
+_DEPTHS = (0, 2, 4)
+
+Statistics = list[tuple[Tensor, Tensor]]
+"""Gram matrix and covariance at each scale and depth."""
+
+
+def fit_style(painting: Tensor, progress: Callable[[int, int], None]) -> Tensor:
+    """Find the style vector of a painting.
+
+    Args:
+        painting: (1, 3, H, W), RGB in [0, 1], sRGB-encoded.
+        progress: told the steps done and their number.
+
+    Returns:
+        The vector, shape (STYLE_LENGTH,), float32.
+    """
+    encoder = load_small_encoder()
+    trunk, named, _ = load_weights()
+    net = ConditionalStyleNet()
+    net.load_state_dict(trunk)
+    net.eval().requires_grad_(False)
+    painting = _sized(painting)
+    contents = dead_leaves(_CONTENTS, _SIDE + _MARGIN, seed=0)
+    with torch.no_grad():
+        wanted = _statistics(*_seen(encoder, painting))
+        style = _start(net, encoder, painting, torch.stack(list(named.values())), wanted, contents)
+    style.requires_grad_()
+    adam = torch.optim.Adam([style], _RATE)
+    dice = torch.Generator().manual_seed(0)
+    for step in range(_STEPS):
+        progress(step, _STEPS)
+        adam.param_groups[0]["lr"] = _RATE * (1 - 0.9 * step / _STEPS)
+        loss = _loss(net, encoder, style, _drawn(contents, dice), wanted)
+        adam.zero_grad()
+        torch.autograd.backward(loss)
+        adam.step()
+    progress(_STEPS, _STEPS)
+    return style.detach()
+
+
+def _start(
+    net: ConditionalStyleNet,
+    encoder: SmallEncoder,
+    painting: Tensor,
+    named: Tensor,
+    wanted: Statistics,
+    contents: Tensor,
+) -> Tensor:
+    """The best of the predictor's guess and the shipped styles (S, STYLE_LENGTH)."""
+    predictor = StylePredictor()
+    predictor.load_state_dict(load_predictor())
+    guess = named.mean(dim=0) + predictor(style_statistics(*_seen(encoder, painting)))[0]
+    drawn = contents[:_BATCH, :, :_SIDE, :_SIDE]
+    candidates = [guess, *named]
+    losses = [float(_loss(net, encoder, style, drawn, wanted)) for style in candidates]
+    return candidates[losses.index(min(losses))].clone()
+
+
+def _loss(
+    net: ConditionalStyleNet,
+    encoder: SmallEncoder,
+    style: Tensor,
+    contents: Tensor,
+    wanted: Statistics,
+) -> Tensor:
+    """The loss of the training, on contents (N, 3, H, W)."""
+    with torch.no_grad():
+        kept = encoder(contents)[-1].relu()
+    painted = net(contents, style)
+    maps, half = _seen(encoder, painted)
+    far = _distance(_statistics(maps, half), wanted)
+    lost = (maps[-1].relu() - kept).square().mean() / kept.square().mean().clamp_min(1e-3)
+    rough = (painted.diff(dim=-1)).abs().mean() + (painted.diff(dim=-2)).abs().mean()
+    return _STYLE * far + _CONTENT * lost + _SMOOTH * rough
+
+
+def _seen(encoder: SmallEncoder, pictures: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    """What the encoder sees in pictures, and in the same at half the size."""
+    return encoder(pictures), encoder(F.avg_pool2d(pictures, 2))
+
+
+def _statistics(maps: list[Tensor], half: list[Tensor]) -> Statistics:
+    found = []
+    for features in [scale[depth] for scale in (maps, half) for depth in _DEPTHS]:
+        flat = features.float().relu().flatten(2)
+        mean = flat.mean(dim=2)
+        gram = flat @ flat.transpose(1, 2) / flat.shape[2]
+        found.append((gram, gram - mean[:, :, None] * mean[:, None, :]))
+    return found
+
+
+def _distance(have: Statistics, want: Statistics) -> Tensor:
+    terms = [
+        (a - b).square().sum(dim=(1, 2)).mean() / b.square().sum()
+        for had, wanted in zip(have, want, strict=True)
+        for a, b in zip(had, wanted, strict=True)
+    ]
+    return torch.stack(terms).mean()
+
+
+def _drawn(contents: Tensor, dice: torch.Generator) -> Tensor:
+    """A batch of crops of some of the contents."""
+    some = torch.randint(len(contents), (_BATCH,), generator=dice)
+    top, left = torch.randint(_MARGIN + 1, (2,), generator=dice).tolist()
+    return contents[some, :, top : top + _SIDE, left : left + _SIDE]
+
+
+def _sized(painting: Tensor) -> Tensor:
+    """The painting with ``PAINTING_SIDE**2`` pixels, no side shorter than the encoder needs."""
+    height, width = painting.shape[-2:]
+    scale = PAINTING_SIDE / (height * width) ** 0.5
+    size = (max(64, round(height * scale)), max(64, round(width * scale)))
+    return F.interpolate(painting, size, mode="bilinear", antialias=True).clamp(0, 1)
