@@ -11,25 +11,31 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from framewright.scorers.fast.network import ConditionalStyleNet
+from framewright.scorers.fast.predictor import StylePredictor
 from training.paintings import PAINTINGS, statistics
 
 __all__ = ["export", "write_styles"]
 
 
 def export(
-    net: ConditionalStyleNet, styles: Tensor, arguments: argparse.Namespace, step: int
+    net: ConditionalStyleNet,
+    predictor: StylePredictor,
+    styles: Tensor,
+    arguments: argparse.Namespace,
+    step: int,
 ) -> None:
-    """Write ``fast-v1.safetensors`` (half precision) and ``styles.json`` into ``--out``."""
+    """Write ``fast-v2.safetensors`` (half precision) and ``styles.json`` into ``--out``."""
     tensors = {f"trunk.{name}": value for name, value in net.state_dict().items()}
+    tensors |= {f"predictor.{name}": value for name, value in predictor.state_dict().items()}
     tensors |= {f"style.{p.name}": styles[row] for row, p in enumerate(PAINTINGS)}
     half = {name: value.to(torch.float16).contiguous().clone() for name, value in tensors.items()}
     metadata = {
-        "format": "framewright-fast-1",
+        "format": "framewright-fast-2",
         "styles": json.dumps([p.name for p in PAINTINGS]),
         "steps": str(step),
         "seed": str(arguments.seed),
     }
-    save_file(half, arguments.out / "fast-v1.safetensors", metadata)
+    save_file(half, arguments.out / "fast-v2.safetensors", metadata)
     write_styles(arguments.paintings, arguments.out / "styles.json")
 
 

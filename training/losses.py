@@ -16,7 +16,9 @@ __all__ = [
     "content_loss",
     "disagreement",
     "hatch",
+    "joined",
     "roughness",
+    "statistics",
     "style_loss",
     "targets",
 ]
@@ -52,7 +54,11 @@ class StyleTarget:
 
 def targets(vgg: VggSlice, paintings: Sequence[Tensor]) -> list[StyleTarget]:
     """Statistics of all paintings: one entry per scale and depth, as ``style_loss`` takes them."""
-    single = [[_statistics(f) for f in _pyramid(vgg, painting)] for painting in paintings]
+    return joined([[statistics(f) for f in _pyramid(vgg, painting)] for painting in paintings])
+
+
+def joined(single: Sequence[list[StyleTarget]]) -> list[StyleTarget]:
+    """One table for each scale and depth out of one list for each painting."""
     return [
         StyleTarget(
             torch.cat([row[i].mean for row in single]),
@@ -73,7 +79,7 @@ def style_loss(vgg: VggSlice, pictures: Tensor, wanted: list[StyleTarget], index
     """
     losses = []
     for level, found in zip(wanted, _pyramid(vgg, pictures, features), strict=True):
-        have, want = _statistics(found), level.rows(index)
+        have, want = statistics(found), level.rows(index)
         losses.append(
             0.5 * _relative(have.gram, want.gram)
             + 0.5 * _relative(have.covariance, want.covariance)
@@ -132,7 +138,7 @@ def _pyramid(vgg: VggSlice, pictures: Tensor, features: list[Tensor] | None = No
     return found
 
 
-def _statistics(features: Tensor) -> StyleTarget:
+def statistics(features: Tensor) -> StyleTarget:
     with torch.autocast("cpu", enabled=False):
         flat = features.float().flatten(2)
         mean = flat.mean(dim=2)

@@ -30,10 +30,16 @@ class Stage:
     hatch: float = 0.0
     """Weight of patterns that repeat with the pixel grid in empty areas."""
 
+    upsampling: str = "bilinear"
+    predicted: float = 0.0
+    """Share of the pictures whose style is a made-up one, by the predictor."""
 
+
+_NEAREST = "nearest"
 STAGES = (
-    Stage(steps=1200, size=128, batch=4, rate=(2e-3, 2e-3), steady=6.0),
-    Stage(steps=700, size=192, batch=2, rate=(2e-3, 1e-3), content=1.5, steady=20.0),
-    Stage(steps=550, size=256, batch=2, rate=(1e-3, 2e-5), content=1.5, steady=100.0, hatch=1000.0),
-    Stage(steps=900, size=256, batch=2, rate=(8e-4, 1e-5), content=1.5, steady=100.0, hatch=1000.0),
-)
+    Stage(1200, 128, 4, (2e-3, 2e-3), steady=6.0, upsampling=_NEAREST),
+    Stage(700, 192, 2, (2e-3, 1e-3), content=1.5, steady=20.0, upsampling=_NEAREST),
+    Stage(550, 256, 2, (1e-3, 2e-5), content=1.5, steady=100.0, hatch=1000.0, upsampling=_NEAREST),
+    Stage(900, 256, 2, (8e-4, 1e-5), content=1.5, steady=100.0, hatch=1000.0, upsampling=_NEAREST),
+    Stage(2700, 160, 3, (9e-4, 1e-5), content=1.5, steady=150.0, hatch=1000.0, predicted=0.35),
+)  # fmt: skip

@@ -1,9 +1,6 @@
 """Train the conditional style network from photos and paintings, on a CPU.
 
-    python -m training.train_fast --vgg vgg_normalised_conv3_1.pth --paintings DIR --photos DIR \
-        --out DIR --seed 1 --threads 1
-
-One command runs all stages of ``training.schedule``. It continues from the checkpoint in
+It runs all stages of ``training.schedule``. It continues from the checkpoint in
 ``--out`` when there is one, and writes ``log.jsonl``, contact sheets and the finished weights
 there. With the same seed, thread count and library versions it gives the same weights, whether
 or not it was interrupted.
@@ -20,20 +17,29 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from framewright.scorers.fast.network import STYLE_LENGTH, ConditionalStyleNet
+from framewright.scorers.fast.predictor import StylePredictor
 from training import losses
 from training.data import Contents
 from training.export import export
 from training.paintings import PAINTINGS, load_painting
 from training.schedule import STAGES, Stage
 from training.sheet import contact_sheet
+from training.styles import Bank, StyleMaker
 from training.vgg import VggSlice
 
 _SYNTHETIC = 0.12
 _SYNTHETIC_STYLE = 0.3
 """Weight of the style on smooth patches, beside 1 on photos: colour, without forcing texture."""
+
+_FAR = 0.5
+"""Style loss from which on a picture pulls no harder: one odd style must not drown the others."""
+
+_MADE_UP = 320
+"""Styles made out of the paintings, for the predictor."""
 
 _NOISE = 0.02
 _SHIFT = 4
@@ -45,32 +51,45 @@ class Trainer:
     """Everything that changes while training, and what it needs to do a step."""
 
     net: ConditionalStyleNet
+    predictor: StylePredictor
     styles: torch.nn.Parameter
+    """(paintings, STYLE_LENGTH)."""
+
     optimiser: torch.optim.Optimizer
     vgg: VggSlice
     wanted: list[losses.StyleTarget]
+    statistics: Tensor
+    """(made-up styles, STATISTICS); their targets follow those of the paintings in ``wanted``."""
+
     contents: Contents
     generator: torch.Generator
     step: int = 0
     seconds: float = 0.0
 
+    def parameters(self) -> list[torch.nn.Parameter]:
+        """All that is trained."""
+        return [*self.net.parameters(), *self.predictor.parameters(), self.styles]
+
     def train_step(self, stage: Stage) -> dict[str, Any]:
         """One step of the optimiser; returns the losses, and the style loss of each painting."""
+        self.net.upsampling = stage.upsampling
         wide, synthetic = self.contents.batch(stage.batch, stage.size + _SHIFT)
-        index = torch.randint(len(PAINTINGS), (stage.batch,), generator=self.generator)
+        index = self._draw(stage)
         content = _nhwc(wide[..., : stage.size, : stage.size])
+        vectors = self._vectors(index)
         with torch.autocast("cpu", torch.bfloat16):
             with torch.no_grad():
                 kept = self.vgg(content)[-1]
-            painted = self.net(content, self.styles[index]).float()
+            painted = self.net(content, vectors).float()
             features = self.vgg(painted)
             style = losses.style_loss(self.vgg, painted, self.wanted, index, features)
             keep = losses.content_loss(features[-1], kept)
             smooth = losses.roughness(painted)
             hatch = losses.hatch(painted, content)
             twice = self.step % 2 == 0
-            steady = self._steady(stage, wide, painted, index) if twice else 0 * smooth
+            steady = self._steady(stage, wide, painted, vectors) if twice else 0 * smooth
         weight = 1 - (1 - _SYNTHETIC_STYLE) * synthetic
+        weight = weight / style.detach().clamp_min(_FAR)
         total = (
             stage.style * weight * style
             + stage.content * keep
@@ -80,35 +99,57 @@ class Trainer:
         ).mean()
         self.optimiser.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
-        length = torch.nn.utils.clip_grad_norm_([*self.net.parameters(), self.styles], 5.0)
+        length = torch.nn.utils.clip_grad_norm_(self.parameters(), 5.0)
         if torch.isfinite(length):  # a constant patch has no variance to divide by
             self.optimiser.step()
-        named = [PAINTINGS[i].name for i in index.tolist()]
+        named = index < len(PAINTINGS)
+        shown = named & (synthetic == 0)
         return {
             "total": total.item(),
             "style": style.mean().item(),
+            "made_up": _mean(style, ~named & (synthetic == 0)),
             "content": keep.mean().item(),
             "smooth": smooth.mean().item(),
             "steady": steady.mean().item() if twice else None,
             "hatch": hatch.mean().item(),
             "gradient": length.item(),
             "each": [
-                [name, s] for name, s, fake in zip(named, style.tolist(), synthetic, strict=True)
-                if not fake
+                [PAINTINGS[i].name, s]
+                for i, s, counts in zip(index.tolist(), style.tolist(), shown, strict=True)
+                if counts
             ],
         }  # fmt: skip
 
-    def _steady(self, stage: Stage, wide: Tensor, painted: Tensor, index: Tensor) -> Tensor:
+    def _draw(self, stage: Stage) -> Tensor:
+        """A style for each picture, as a row of ``wanted``."""
+        count = (stage.batch,)
+        made_up = torch.rand(count, generator=self.generator) < stage.predicted
+        named = torch.randint(len(PAINTINGS), count, generator=self.generator)
+        made = torch.randint(len(self.statistics), count, generator=self.generator)
+        return torch.where(made_up, len(PAINTINGS) + made, named)
+
+    def _vectors(self, index: Tensor) -> Tensor:
+        """Style vectors (N, STYLE_LENGTH) of rows of ``wanted``."""
+        made_up = index >= len(PAINTINGS)
+        vectors = self.styles[index.clamp_max(len(PAINTINGS) - 1)]
+        if not bool(made_up.any()):
+            return vectors
+        seen = self.statistics[(index - len(PAINTINGS)).clamp_min(0)]
+        predicted = self.styles.mean(dim=0) + self.predictor(seen)
+        return torch.where(made_up[:, None], predicted, vectors)
+
+    def _steady(self, stage: Stage, wide: Tensor, painted: Tensor, vectors: Tensor) -> Tensor:
         dy, dx = torch.randint(_SHIFT + 1, (2,), generator=self.generator).tolist()
         moved = wide[..., dy : dy + stage.size, dx : dx + stage.size]
         noise = torch.randn(moved.shape, generator=self.generator)
-        again = self.net(_nhwc((moved + _NOISE * noise).clamp(0, 1)), self.styles[index])
+        again = self.net(_nhwc((moved + _NOISE * noise).clamp(0, 1)), vectors)
         return losses.disagreement(painted, again.float(), dy, dx)
 
     def save(self, path: Path) -> None:
         """Write a checkpoint; the old one stays whole until the new one is."""
         state = {
             "net": self.net.state_dict(),
+            "predictor": self.predictor.state_dict(),
             "styles": self.styles.data,
             "optimiser": self.optimiser.state_dict(),
             "generator": self.generator.get_state(),
@@ -122,6 +163,7 @@ class Trainer:
         """Go back to where a checkpoint was written."""
         state = torch.load(path, weights_only=True)
         self.net.load_state_dict(state["net"])
+        self.predictor.load_state_dict(state["predictor"])
         self.styles.data.copy_(state["styles"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.generator.set_state(state["generator"])
@@ -129,21 +171,55 @@ class Trainer:
 
 
 def build(arguments: argparse.Namespace) -> Trainer:
-    """A trainer at step 0."""
+    """A trainer at step 0, or where ``--weights`` lets the last stage begin."""
     torch.manual_seed(arguments.seed)
     generator = torch.Generator().manual_seed(arguments.seed)
     vgg = VggSlice(arguments.vgg).to(memory_format=torch.channels_last)
     with torch.no_grad():
-        wanted = losses.targets(vgg, [load_painting(p, arguments.paintings) for p in PAINTINGS])
-    net = ConditionalStyleNet().to(memory_format=torch.channels_last)
-    styles = torch.nn.Parameter(_neutral_style().repeat(len(PAINTINGS), 1))
+        named = losses.targets(vgg, [load_painting(p, arguments.paintings) for p in PAINTINGS])
+    bank = _bank(arguments, vgg)
+    wanted = losses.joined([named, bank.wanted])
+    net, predictor = ConditionalStyleNet(), StylePredictor()
+    styles = _neutral_style().repeat(len(PAINTINGS), 1)
+    step = 0
+    if arguments.weights:
+        load_trunk(arguments.weights, net, styles)
+        step = sum(stage.steps for stage in STAGES[:-1])
+    predictor.mean.copy_(bank.statistics.mean(dim=0))
+    predictor.deviation.copy_(bank.statistics.std(dim=0).clamp_min(1e-3))
+    with torch.no_grad():
+        predictor.out.weight.mul_(0.1)
+        predictor.out.bias.zero_()
+    rows = torch.nn.Parameter(styles)
+    net = net.to(memory_format=torch.channels_last)
     groups: list[dict[str, Any]] = [
         {"params": list(net.parameters())},
-        {"params": [styles], "boost": 2.0},
+        {"params": list(predictor.parameters())},
+        {"params": [rows], "boost": 2.0},
     ]
     optimiser = torch.optim.Adam(groups, lr=STAGES[0].rate[0])
     contents = Contents(arguments.photos, generator, synthetic=_SYNTHETIC)
-    return Trainer(net, styles, optimiser, vgg, wanted, contents, generator)
+    return Trainer(
+        net, predictor, rows, optimiser, vgg, wanted, bank.statistics, contents, generator, step
+    )
+
+
+def _bank(arguments: argparse.Namespace, vgg: VggSlice) -> Bank:
+    """The made-up styles: the same ones in every run with a seed, kept in ``--out``."""
+    path = arguments.out / "bank.pt"
+    if not path.exists():
+        dice = torch.Generator().manual_seed(arguments.seed + 1)
+        StyleMaker(arguments.paintings, arguments.photos, dice).bank(vgg, _MADE_UP).save(path)
+    return Bank.load(path)
+
+
+def load_trunk(path: Path, net: ConditionalStyleNet, styles: Tensor) -> None:
+    """Take trunk and styles from exported weights."""
+    tensors = load_file(path)
+    trunk = {n.removeprefix("trunk."): t.float() for n, t in tensors.items() if "trunk." in n}
+    net.load_state_dict(trunk)
+    for row, painting in enumerate(PAINTINGS):
+        styles[row] = tensors[f"style.{painting.name}"].float()
 
 
 def _neutral_style() -> Tensor:
@@ -191,7 +267,7 @@ def train(arguments: argparse.Namespace) -> None:
             if trainer.step % arguments.every == 0 or trainer.step == total:
                 log.flush()
                 trainer.save(checkpoint)
-                export(trainer.net, trainer.styles.data, arguments, trainer.step)
+                export(trainer.net, trainer.predictor, trainer.styles.data, arguments, trainer.step)
                 contact_sheet(trainer.net, trainer.styles.data, arguments)
 
 
@@ -203,29 +279,10 @@ def drop_later_rows(log: Path, step: int) -> None:
         log.write_text("".join(kept), encoding="utf-8")
 
 
+def _mean(losses: Tensor, where: Tensor) -> float | None:
+    """Mean of those that count, or None."""
+    return losses[where].mean().item() if bool(where.any()) else None
+
+
 def _nhwc(pictures: Tensor) -> Tensor:
     return pictures.contiguous(memory_format=torch.channels_last)
-
-
-def parse(argv: list[str] | None = None) -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
-    parser.add_argument("--vgg", type=Path, required=True, help="VGG-19 slice up to relu3_1")
-    parser.add_argument("--paintings", type=Path, required=True, help="folder of the paintings")
-    parser.add_argument("--photos", type=Path, required=True, help="folder of .png photos")
-    parser.add_argument("--out", type=Path, required=True, help="checkpoint, log, weights, sheets")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--every", type=int, default=200, help="steps between checkpoints")
-    return parser.parse_args(argv)
-
-
-def main() -> None:
-    """Entry point."""
-    arguments = parse()
-    torch.set_num_threads(arguments.threads)
-    train(arguments)
-
-
-if __name__ == "__main__":
-    main()

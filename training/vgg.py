@@ -15,14 +15,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["SHA256", "VggSlice"]
+__all__ = ["DEPTHS", "SHA256", "VggSlice"]
 
 SHA256 = "ff8506173d3a17e7b0fbfbff242c00b6827cfbcd7c21852b46806ae6a3fd7b09"
 """Hash of the one file that the schedule was tuned with."""
 
 _COLOUR, _CONVS = 0, (2, 5, 9, 12, 16)
 _POOL_AFTER = (5, 12)
-_KEEP = (2, 9, 16)
+DEPTHS = (0, 2, 4)
+"""Of the five convolutions, those that the losses read: conv1_1, conv2_1, conv3_1."""
 
 
 class VggSlice(nn.Module):
@@ -45,15 +46,19 @@ class VggSlice(nn.Module):
     def _conv(self, x: Tensor, index: int) -> Tensor:
         return F.conv2d(x, self.get_buffer(f"weight{index}"), self.get_buffer(f"bias{index}"))
 
-    def forward(self, pictures: Tensor) -> list[Tensor]:
-        """Features at three depths: 64, 128 and 256 channels at 1, 1/2 and 1/4 of the size."""
+    def before_relu(self, pictures: Tensor) -> list[Tensor]:
+        """What all five convolutions give: 64, 64, 128, 128 and 256 channels."""
         with torch.autocast("cpu", enabled=False):
             x = self._conv(pictures.float(), _COLOUR)
         kept = []
         for index in _CONVS:
-            x = F.relu(self._conv(F.pad(x, (1, 1, 1, 1), mode="reflect"), index))
-            if index in _KEEP:
-                kept.append(x)
+            kept.append(self._conv(F.pad(x, (1, 1, 1, 1), mode="reflect"), index))
+            x = F.relu(kept[-1])
             if index in _POOL_AFTER:
                 x = F.max_pool2d(x, 2)
         return kept
+
+    def forward(self, pictures: Tensor) -> list[Tensor]:
+        """Features at three depths: 64, 128 and 256 channels at 1, 1/2 and 1/4 of the size."""
+        kept = self.before_relu(pictures)
+        return [F.relu(kept[place]) for place in DEPTHS]

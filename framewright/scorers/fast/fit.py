@@ -2,59 +2,42 @@
 
 The trunk stays frozen, and Adam moves the ``STYLE_LENGTH`` numbers alone, as proposed in Dumoulin
 et al. 2017 ("A Learned Representation for Artistic Style", section 3.3): what they share is in the
-trunk already. The loss is that of the training: Gram matrices of the painting at two scales.
+trunk already. It begins at the predictor's guess or at the shipped painting that is nearer, and
+looks at pictures and painting through the small encoder, so nothing is downloaded.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
-from framewright.errors import ScorerOptionError
+from framewright.perceptual.small import SmallEncoder, load_small_encoder
+from framewright.scorers.fast.leaves import dead_leaves
 from framewright.scorers.fast.network import ConditionalStyleNet
-from framewright.scorers.fast.weights import load_weights
+from framewright.scorers.fast.predictor import StylePredictor, style_statistics
+from framewright.scorers.fast.weights import load_predictor, load_weights
+from framewright.scorers.runtime import cpu_has_bf16
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-__all__ = ["FIT_VERSION", "Encoder", "fit_style", "load_encoder"]
+__all__ = ["FIT_VERSION", "PAINTING_SIDE", "fit_style"]
 
 FIT_VERSION = "1"
 """Changes whenever the same painting would get other numbers."""
 
-Encoder = Callable[["Tensor"], list["Tensor"]]
-"""Takes pictures (N, 3, H, W) in [0, 1]; gives what conv1_1, conv1_2, conv2_1, conv2_2 and conv3_1
-of VGG-19 give before their ReLU."""
+PAINTING_SIDE = 520
+"""Square root of the pixels at which the losses see the painting: strokes grow with it."""
 
 _STEPS = 60
 _RATE = 0.03
-_BATCH = 2
-_SIDE = 160
-_STYLE_MAPS = (0, 2, 4)
-_CONTENT_MAP = 4
-_STYLE_WEIGHT, _CONTENT_WEIGHT = 6.0, 1.0
-_PAINTING_SIDE = 512
-"""Longest side of the painting that is looked at, in pixels."""
+_BATCH, _SIDE = 2, 160
+_CONTENTS, _MARGIN = 24, 32
+_STYLE, _CONTENT, _SMOOTH = 10.0, 1.5, 0.05
+_DEPTHS = (0, 2, 4)
 
-_SMALLEST = 16
-"""Pixels of the shortest side that the encoder takes."""
-
-_SHAPES = 60
-"""Discs on each of the pictures that are painted during the fit."""
-
-
-def load_encoder() -> Encoder:
-    """Return the network that the fit looks through.
-
-    Raises:
-        ScorerOptionError: there is none.
-    """
-    raise ScorerOptionError(
-        "this release has no encoder to fit a style with; use one of the shipped styles."
-    )
+Statistics = list[tuple[Tensor, Tensor]]
+"""Gram matrix and covariance at each scale and depth."""
 
 
 def fit_style(painting: Tensor, progress: Callable[[int, int], None]) -> Tensor:
@@ -67,81 +50,101 @@ def fit_style(painting: Tensor, progress: Callable[[int, int], None]) -> Tensor:
     Returns:
         The vector, shape (STYLE_LENGTH,), float32.
     """
-    encoder = load_encoder()
-    trunk, vectors = load_weights()
+    encoder = load_small_encoder()
+    trunk, named = load_weights()
     net = ConditionalStyleNet()
     net.load_state_dict(trunk)
     net.eval().requires_grad_(False)
-    dice = torch.Generator().manual_seed(0)
+    painting = _sized(painting)
+    contents = dead_leaves(_CONTENTS, _SIDE + _MARGIN, seed=0)
     with torch.no_grad():
-        wanted = _statistics(_style_maps(encoder, _sized(painting)))
-    style = torch.stack(list(vectors.values())).mean(dim=0).requires_grad_()
+        wanted = _statistics(*_seen(encoder, painting))
+        style = _start(net, encoder, painting, torch.stack(list(named.values())), wanted, contents)
+    style.requires_grad_()
     adam = torch.optim.Adam([style], _RATE)
+    dice = torch.Generator().manual_seed(0)
     for step in range(_STEPS):
         progress(step, _STEPS)
-        contents = _dead_leaves(dice)
-        with torch.no_grad():
-            seen = encoder(contents)[_CONTENT_MAP]
-        painted = net(contents, style)
-        maps = encoder(painted)
-        loss = _STYLE_WEIGHT * _distance(_statistics(_style_maps(encoder, painted, maps)), wanted)
-        error = (maps[_CONTENT_MAP] - seen).square().mean() / seen.square().mean().clamp_min(1e-3)
+        adam.param_groups[0]["lr"] = _RATE * (1 - 0.9 * step / _STEPS)
+        loss = _loss(net, encoder, style, _drawn(contents, dice), wanted)
         adam.zero_grad()
-        torch.autograd.backward(loss + _CONTENT_WEIGHT * error)
+        torch.autograd.backward(loss)
         adam.step()
     progress(_STEPS, _STEPS)
     return style.detach()
 
 
-def _style_maps(
-    encoder: Encoder, pictures: Tensor, maps: list[Tensor] | None = None
-) -> list[Tensor]:
-    maps = [*(maps or encoder(pictures)), *encoder(F.avg_pool2d(pictures, 2))]
-    return [F.relu(maps[offset + place]) for offset in (0, 5) for place in _STYLE_MAPS]
+def _start(
+    net: ConditionalStyleNet,
+    encoder: SmallEncoder,
+    painting: Tensor,
+    named: Tensor,
+    wanted: Statistics,
+    contents: Tensor,
+) -> Tensor:
+    """The best of the predictor's guess and the shipped styles (S, STYLE_LENGTH)."""
+    predictor = StylePredictor()
+    predictor.load_state_dict(load_predictor())
+    guess = named.mean(dim=0) + predictor(style_statistics(*_seen(encoder, painting)))[0]
+    drawn = contents[:_BATCH, :, :_SIDE, :_SIDE]
+    candidates = [guess, *named]
+    losses = [float(_loss(net, encoder, style, drawn, wanted)) for style in candidates]
+    return candidates[losses.index(min(losses))].clone()
 
 
-def _statistics(maps: list[Tensor]) -> list[tuple[Tensor, Tensor]]:
-    """Gram matrix and covariance of each of the maps."""
+def _loss(
+    net: ConditionalStyleNet,
+    encoder: SmallEncoder,
+    style: Tensor,
+    contents: Tensor,
+    wanted: Statistics,
+) -> Tensor:
+    """The loss of the training, on contents (N, 3, H, W)."""
+    with torch.autocast("cpu", torch.bfloat16, enabled=cpu_has_bf16()):
+        with torch.no_grad():
+            kept = encoder(contents)[-1].float().relu()
+        painted = net(contents, style).float()
+        maps, half = _seen(encoder, painted)
+    far = _distance(_statistics(maps, half), wanted)
+    lost = (maps[-1].float().relu() - kept).square().mean() / kept.square().mean().clamp_min(1e-3)
+    rough = (painted.diff(dim=-1)).abs().mean() + (painted.diff(dim=-2)).abs().mean()
+    return _STYLE * far + _CONTENT * lost + _SMOOTH * rough
+
+
+def _seen(encoder: SmallEncoder, pictures: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    """What the encoder sees in pictures, and in the same at half the size."""
+    return encoder(pictures), encoder(F.avg_pool2d(pictures, 2))
+
+
+def _statistics(maps: list[Tensor], half: list[Tensor]) -> Statistics:
     found = []
-    for features in maps:
-        flat = features.transpose(0, 1).flatten(1)
-        gram = flat @ flat.T / flat.shape[1]
-        mean = flat.mean(dim=1)
-        found.append((gram, gram - mean[:, None] * mean))
+    for features in [scale[depth] for scale in (maps, half) for depth in _DEPTHS]:
+        flat = features.float().relu().flatten(2)
+        mean = flat.mean(dim=2)
+        gram = flat @ flat.transpose(1, 2) / flat.shape[2]
+        found.append((gram, gram - mean[:, :, None] * mean[:, None, :]))
     return found
 
 
-def _distance(have: list[tuple[Tensor, Tensor]], want: list[tuple[Tensor, Tensor]]) -> Tensor:
+def _distance(have: Statistics, want: Statistics) -> Tensor:
     terms = [
-        (a - b).square().sum() / b.square().sum()
+        (a - b).square().sum(dim=(1, 2)).mean() / b.square().sum()
         for had, wanted in zip(have, want, strict=True)
         for a, b in zip(had, wanted, strict=True)
     ]
     return torch.stack(terms).mean()
 
 
+def _drawn(contents: Tensor, dice: torch.Generator) -> Tensor:
+    """A batch of crops of some of the contents."""
+    some = torch.randint(len(contents), (_BATCH,), generator=dice)
+    top, left = torch.randint(_MARGIN + 1, (2,), generator=dice).tolist()
+    return contents[some, :, top : top + _SIDE, left : left + _SIDE]
+
+
 def _sized(painting: Tensor) -> Tensor:
-    """Resize a painting to the size at which its strokes are those that are wanted."""
-    factor = _PAINTING_SIDE / max(painting.shape[-2:])
-    size = [max(2 * _SMALLEST, round(side * factor)) for side in painting.shape[-2:]]
-    return F.interpolate(painting, size, mode="bilinear", antialias=True)
-
-
-def _dead_leaves(dice: torch.Generator) -> Tensor:
-    """Pictures with the edges and empty planes of photos: discs over discs.
-
-    The dead leaves model (Lee, Mumford and Huang 2001): radii by a power law, colours at random.
-    """
-    ticks = torch.linspace(0, 1, _SIDE)
-    rows, columns = ticks[:, None], ticks[None, :]
-    pictures = torch.rand(_BATCH, 3, 1, 1, generator=dice).expand(-1, -1, _SIDE, _SIDE).clone()
-    for picture in pictures:
-        for _ in range(_SHAPES):
-            y, x, size, tilt = torch.rand(4, generator=dice).tolist()
-            radius = 0.03 / (1 - 0.93 * size)
-            color = torch.rand(3, 1, 1, generator=dice)
-            inside = (rows - y).square() + (columns - x).square() < radius**2
-            shade = (color + 0.3 * (tilt - 0.5) * (rows - y)).clamp(0, 1)
-            picture.copy_(torch.where(inside, shade, picture))
-    noise = torch.randn(pictures.shape, generator=dice)
-    return (pictures + 0.01 * noise).clamp_(0, 1)
+    """The painting with ``PAINTING_SIDE**2`` pixels, no side shorter than the encoder needs."""
+    height, width = painting.shape[-2:]
+    scale = PAINTING_SIDE / (height * width) ** 0.5
+    size = (max(64, round(height * scale)), max(64, round(width * scale)))
+    return F.interpolate(painting, size, mode="bilinear", antialias=True).clamp(0, 1)

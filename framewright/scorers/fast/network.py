@@ -7,8 +7,9 @@ Artistic Style"): all paintings share every convolution, and each has its own sc
 after every normalisation.
 
 It departs from both papers in three places. The first convolution strides, so that no wide layer
-runs at full resolution on the way in. Upsampling is nearest-neighbour followed by a convolution,
-never a transposed convolution, which draws checkerboards. And the output is a sigmoid: pictures
+runs at full resolution on the way in. Upsampling is bilinear followed by a convolution, never a
+transposed convolution, which draws checkerboards; nearest-neighbour draws them too, faintly, and
+they crawl when the picture moves. And the output is a sigmoid: pictures
 are in [0, 1] without clipping.
 """
 
@@ -93,6 +94,8 @@ class ConditionalStyleNet(nn.Module):
     frozen.
     """
 
+    upsampling = "bilinear"
+
     def __init__(self) -> None:
         super().__init__()
         self.enter = _Conv(3, 32, 7, 0, stride=2)
@@ -124,10 +127,13 @@ class ConditionalStyleNet(nn.Module):
         x = F.relu(self.down(x, style))
         for block in self.blocks:
             x = block(x, style)
-        x = F.relu(self.up(F.interpolate(x, scale_factor=2, mode="nearest"), style))
-        x = F.relu(self.fine(F.interpolate(x, scale_factor=2, mode="nearest"), style))
+        x = F.relu(self.up(self._twice(x), style))
+        x = F.relu(self.fine(self._twice(x), style))
         x = torch.sigmoid(self.leave(F.pad(x, (2, 2, 2, 2), mode="reflect")))
         return x[..., :height, :width] if right or bottom else x
+
+    def _twice(self, x: Tensor) -> Tensor:
+        return F.interpolate(x, scale_factor=2, mode=self.upsampling)
 
     def norms(self) -> list[_Norm]:
         """The normalisations in the order in which the style vector lists them."""

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Style", "load_weights", "style_names", "styles", "weights_sha256"]
+__all__ = ["Style", "load_predictor", "load_weights", "style_names", "styles", "weights_sha256"]
 
-_FORMAT = "framewright-fast-1"
-_TRUNK, _STYLE = "trunk.", "style."
+_FORMAT = "framewright-fast-2"
+_FILE = "fast-v2.safetensors"
+_TRUNK, _STYLE, _PREDICTOR = "trunk.", "style.", "predictor."
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def style_names() -> tuple[str, ...]:
 @functools.cache
 def weights_sha256() -> str:
     """Hash of the shipped weights file, in hexadecimal."""
-    return hashlib.sha256(_read("fast-v1.safetensors")).hexdigest()
+    return hashlib.sha256(_read(_FILE)).hexdigest()
 
 
 def load_weights() -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -81,20 +82,34 @@ def load_weights() -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     Raises:
         ValueError: the file is of a format that this version does not know.
     """
+
+    tensors = _tensors()
+    vectors = {name: tensors[_STYLE + name] for name in style_names()}
+    return _under(_TRUNK, tensors), vectors
+
+
+def load_predictor() -> dict[str, Tensor]:
+    """Read the state of ``StylePredictor``, float32.
+
+    Raises:
+        ValueError: the file is of a format that this version does not know.
+    """
+    return _under(_PREDICTOR, _tensors())
+
+
+def _tensors() -> dict[str, Tensor]:
     from safetensors.torch import load
 
-    data = _read("fast-v1.safetensors")
+    data = _read(_FILE)
     length = int.from_bytes(data[:8], "little")
     found = json.loads(data[8 : 8 + length]).get("__metadata__", {}).get("format")
     if found != _FORMAT:
         raise ValueError(f"the weights have format {found}; expected {_FORMAT}")
-    tensors = load(data)
-    trunk = {
-        name.removeprefix(_TRUNK): tensor.float()
-        for name, tensor in tensors.items()
-        if name.startswith(_TRUNK)
-    }
-    return trunk, {name: tensors[_STYLE + name].float() for name in style_names()}
+    return {name: tensor.float() for name, tensor in load(data).items()}
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
 
 
 @functools.cache

@@ -1,0 +1,1 @@
+"""Networks that see a picture as features: what style losses look through."""
