@@ -139,6 +139,7 @@ def _pyramid(vgg: VggSlice, pictures: Tensor, features: list[Tensor] | None = No
 
 
 def statistics(features: Tensor) -> StyleTarget:
+    """Statistics of features (N, C, H, W) after ReLU: a row for each picture."""
     with torch.autocast("cpu", enabled=False):
         flat = features.float().flatten(2)
         mean = flat.mean(dim=2)
