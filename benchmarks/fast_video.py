@@ -13,12 +13,20 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
+import tempfile
 import time
 from collections.abc import Sequence
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from statistics import median
 
+from benchmarks.flow import make_clip
+from benchmarks.record import record
+from benchmarks.split import SECONDS
 from framewright import scorers
+from framewright.run import run
+from framewright.settings import Settings
+from framewright.types import Treatment
 
 _ALONE_SECONDS = 15.0
 _SIZE = (360, 640)
@@ -61,7 +69,7 @@ def whole(clip: Path, folder: Path, processes: int, stability: float | None) -> 
     """Frames per second while units are scored, of a clip of its own work store."""
     settings = Settings(work_store=str(folder / "work"), cache_folder=str(folder / "cache"))
     scorer = scorers.create("fast", {"style": "starry_night"}).identity
-    report = score(
+    report = run(
         clip, str(folder / "out.mp4"), scorer, workers=processes, settings=settings,
         treatment=Treatment(stability=stability),
     )  # fmt: skip

@@ -128,7 +128,7 @@ def openvino() -> Any:
 
 @functools.cache
 def cpu_has_bf16() -> bool:
-    """Whether this processor computes in bfloat16 natively, by OpenVINO's account; no without it."""
+    """Whether this processor computes in bfloat16 natively, as OpenVINO says."""
     if importlib.util.find_spec("openvino") is None:
         return False
     return "BF16" in openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
