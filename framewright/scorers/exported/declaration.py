@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,7 +23,7 @@ import torch
 from pydantic import Field, ValidationError, model_validator
 from torch import Tensor
 
-from framewright.errors import ScorerOptionError
+from framewright.errors import InputError, ScorerOptionError
 from framewright.scorers.asset import local_path
 from framewright.scorers.padding import padded
 from framewright.types import Record
@@ -74,11 +75,42 @@ class Declaration(Record):
             raise ValueError("a model that takes uint8 has input range 255, no mean and no std")
         return self
 
-    def size_for(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width to which frames of a size are padded."""
+    def size_for(self, height: int, width: int, fixed: tuple[int, int]) -> tuple[int, int]:
+        """Return the height and width to which frames of a size are padded.
+
+        Args:
+            height: of the frames.
+            width: of the frames.
+            fixed: height and width that the model itself prescribes; 0 where it takes any.
+
+        Raises:
+            InputError: they are larger than what it prescribes.
+        """
         least = -(-self.smallest // self.multiple) * self.multiple
-        one, other = (max(least, -(-n // self.multiple) * self.multiple) for n in (height, width))
-        return one, other
+        rounded = (
+            max(least, -(-side // self.multiple) * self.multiple) for side in (height, width)
+        )
+        rows, columns = (own or side for own, side in zip(fixed, rounded, strict=True))
+        if rows < height or columns < width:
+            raise InputError(
+                f"the model takes frames of {fixed[1] or 'any'}x{fixed[0] or 'any'} only, these "
+                f"have {width}x{height}: export it with free height and width."
+            )
+        return rows, columns
+
+    def sides_of(self, shape: Sequence[int], what: str) -> tuple[int, int]:
+        """Return height and width of a model's input, whose sides are 0 where it takes any.
+
+        Raises:
+            ScorerOptionError: it is for no frames, or for several at a time.
+        """
+        sides = dict(zip(self.layout, shape, strict=False))
+        if len(shape) != 4 or sides["C"] not in (0, 3) or sides["N"] not in (0, 1):
+            raise ScorerOptionError(
+                f"{what} cannot be used: its input has the sides {list(shape)} (0: any), as "
+                f"{self.layout}; 3 channels are needed, and 1 frame or any number."
+            )
+        return sides["H"], sides["W"]
 
     def values_of(self, frames: Tensor, size: tuple[int, int]) -> Tensor:
         """Turn frames (N, 3, H, W), RGB in [0, 1], into what the model takes, padded to a size."""

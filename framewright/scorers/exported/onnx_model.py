@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from framewright.errors import InputError, ScorerOptionError
+from framewright.errors import ScorerOptionError
 from framewright.scorers.exported.declaration import Declaration
 from framewright.scorers.exported.onnx_file import check_onnx
 from framewright.scorers.runtime import compile_on_cpu, openvino
@@ -62,23 +62,13 @@ class OnnxRunner:
             ScorerOptionError: it cannot be compiled, or gives another shape than declared.
         """
         declaration, (height, width) = self._declaration, frames.shape[-2:]
-        size = self._size(height, width)
+        size = declaration.size_for(height, width, self._fixed)
         request, pictures = self._request(size), []
         for frame in frames.cpu():
             values = declaration.values_of(frame[None], size).contiguous().numpy()
             given = torch.from_numpy(request.infer({0: values}, share_inputs=True)[0])
             pictures.append(declaration.pictures_of(given, height, width))
         return torch.cat(pictures).to(frames.device)
-
-    def _size(self, height: int, width: int) -> tuple[int, int]:
-        size = self._declaration.size_for(height, width)
-        fixed = tuple(own or given for own, given in zip(self._fixed, size, strict=True))
-        if fixed[0] < height or fixed[1] < width:
-            raise InputError(
-                f"the model {self._name!r} takes frames of {fixed[1]}x{fixed[0]} only, these have "
-                f"{width}x{height}: export it with free height and width (dynamic axes)."
-            )
-        return fixed[0], fixed[1]
 
     def _read(self) -> Any:
         frontend = importlib.import_module("openvino.frontend")
@@ -95,17 +85,10 @@ class OnnxRunner:
         if counts != (1, 1):
             raise self._refused(f"it has {counts[0]} inputs and {counts[1]} outputs, not one each")
         shape = model.inputs[0].partial_shape
-        order = self._declaration.layout
-        if shape.rank.is_dynamic or len(shape) != len(order):
-            raise self._refused(f"its input has shape {shape}, not the four numbers of {order}")
-        fixed = dict(
-            zip(order, (0 if n.is_dynamic else n.get_length() for n in shape), strict=True)
-        )
-        if fixed["C"] not in (0, 3) or fixed["N"] not in (0, 1):
-            raise self._refused(
-                f"its input has shape {shape}, as {order}: 3 channels, and 1 frame or any number"
-            )
-        return fixed["H"], fixed["W"]
+        if shape.rank.is_dynamic:
+            raise self._refused("its input has any number of sides")
+        sides = [0 if side.is_dynamic else side.get_length() for side in shape]
+        return self._declaration.sides_of(sides, f"the ONNX model {self._name!r}")
 
     def _compile(self, size: tuple[int, int]) -> Any:
         model = self._read()
