@@ -36,7 +36,9 @@ _SIZES_KEPT = 4
 """Compiled models kept per runner, one for each frame size. A video has one size, rarely two."""
 
 
-def build_runner(network: nn.Module, device: torch.device, threads: int = 1) -> Runner:
+def build_runner(
+    network: nn.Module, device: torch.device, threads: int = 1, precision: str | None = None
+) -> Runner:
     """Make a callable that gives a network's pictures of frames.
 
     Args:
@@ -44,15 +46,16 @@ def build_runner(network: nn.Module, device: torch.device, threads: int = 1) -> 
             What it computes depends on the frames' shape, never on their values.
         device: where the frames will be; the pictures stay there.
         threads: CPU threads to use; without meaning on a GPU.
+        precision: ``bf16`` or ``f32``; by default what the device is best at.
 
     Returns:
         A callable for use from one thread at a time.
     """
     network = network.eval().requires_grad_(False)
     if device.type == "cuda":
-        return _CudaRunner(network, device)
+        return _CudaRunner(network, device, precision)
     if importlib.util.find_spec("openvino") is not None:
-        return OpenVinoRunner(network, threads)
+        return OpenVinoRunner(network, threads, precision)
     torch.set_num_threads(threads)
     return torch.inference_mode()(network.to(device))
 
@@ -107,14 +110,17 @@ def compile_on_cpu(model: Any, threads: int, precision: str | None = None) -> An
 
 
 class _CudaRunner:
-    """Runs a network on a GPU in bfloat16."""
+    """Runs a network on a GPU, in bfloat16 unless told."""
 
-    def __init__(self, network: nn.Module, device: torch.device) -> None:
+    def __init__(
+        self, network: nn.Module, device: torch.device, precision: str | None = None
+    ) -> None:
+        self._half = precision != "f32"
         self._network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @torch.inference_mode()
     def __call__(self, frames: Tensor) -> Tensor:
-        with torch.autocast("cuda", torch.bfloat16):
+        with torch.autocast("cuda", torch.bfloat16, enabled=self._half):
             pictures: Tensor = self._network(frames.contiguous(memory_format=torch.channels_last))
         return pictures.float().contiguous()
 

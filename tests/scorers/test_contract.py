@@ -12,13 +12,37 @@ import pytest
 import torch
 from PIL import Image
 
+from framewright.assets import assets_of
 from framewright.errors import EnvironmentMismatch, ScorerOptionError
 from framewright.scorers import Scorer, create, describe, rebuild, scorer_names
+from framewright.scorers.asset import Fetch
 from framewright.scorers.base import Prepares
+from framewright.scorers.transformer_net import TransformerNet
 from framewright.types import ScorerIdentity
+from tests.scorers.onnx_bytes import frames_model, node
 from tests.support import install_scorer
 
-NEEDS_AN_IMAGE = {"color"}
+
+def _painting(folder: Path) -> dict[str, str]:
+    Image.effect_mandelbrot((40, 30), (-2, -1.5, 1, 1.5), 50).save(folder / "painting.png")
+    return {"image": str(folder / "painting.png")}
+
+
+def _weights(folder: Path) -> dict[str, str]:
+    torch.manual_seed(1)
+    torch.save(TransformerNet().state_dict(), folder / "net.pth")
+    return {"weights": str(folder / "net.pth")}
+
+
+def _model(folder: Path) -> dict[str, str]:
+    model = frames_model([node("Sqrt", ["frames"], "pictures")])
+    (folder / "model.onnx").write_bytes(model)
+    (folder / "model.toml").touch()
+    return {"model": str(folder / "model.onnx")}
+
+
+NEEDS = {"color": _painting, "checkpoint": _weights, "exported": _model}
+"""Scorers that do not work without options, and what makes them in a folder."""
 SCORERS = scorer_names()
 SHAPES = [(1, 1, 1), (2, 33, 17)]
 """Number, height and width of frames."""
@@ -28,14 +52,10 @@ SHAPES = [(1, 1, 1), (2, 33, 17)]
 def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Scorer]:
     """Makes a scorer with the options it cannot do without."""
 
-    folder = tmp_path_factory.mktemp("images")
+    folder = tmp_path_factory.mktemp("files")
 
     def make(name: str) -> Scorer:
-        options = {}
-        if name in NEEDS_AN_IMAGE:
-            options["image"] = str(folder / "painting.png")
-            Image.effect_mandelbrot((40, 30), (-2, -1.5, 1, 1.5), 50).save(options["image"])
-        return create(name, options)
+        return create(name, NEEDS[name](folder) if name in NEEDS else {})
 
     return make
 
@@ -53,13 +73,19 @@ def ready(made: Callable[[str], Scorer]) -> Callable[[str], Scorer]:
     return make
 
 
+def fetch_from(scorer: Scorer) -> Fetch:
+    """Finds the files that a scorer on the driver has."""
+    files = assets_of(scorer)
+    return lambda asset: files[asset.reference]
+
+
 def frames(count: int, height: int, width: int) -> torch.Tensor:
     torch.manual_seed(count + height)
     return torch.rand(count, 3, height, width)
 
 
 def test_the_shipped_ones_are_there() -> None:
-    assert {"color", "fast", "identity"} <= set(scorer_names())
+    assert {"checkpoint", "color", "exported", "fast", "identity"} <= set(scorer_names())
 
 
 @pytest.mark.parametrize("name", SCORERS)
@@ -74,19 +100,22 @@ def test_keeps_the_protocol(name: str, made: Callable[[str], Scorer]) -> None:
 
 @pytest.mark.parametrize("name", SCORERS)
 def test_its_identity_is_all_a_worker_needs(name: str, made: Callable[[str], Scorer]) -> None:
-    identity = made(name).identity
+    scorer = made(name)
+    identity = scorer.identity
     text = identity.model_dump_json()
     assert json.loads(text)["name"] == name
     assert len(text) < 100_000
-    assert rebuild(ScorerIdentity.model_validate_json(text)).identity == identity
+    assert (
+        rebuild(ScorerIdentity.model_validate_json(text), fetch_from(scorer)).identity == identity
+    )
 
 
 @pytest.mark.parametrize("name", SCORERS)
 def test_other_weights_or_version_are_refused(name: str, made: Callable[[str], Scorer]) -> None:
-    identity = made(name).identity
+    scorer = made(name)
     for change in ({"version": "0"}, {"weights_sha256": "f" * 64}):
         with pytest.raises(EnvironmentMismatch, match=f"scorer '{name}' was planned as version"):
-            rebuild(identity.model_copy(update=change))
+            rebuild(scorer.identity.model_copy(update=change), fetch_from(scorer))
 
 
 @pytest.mark.parametrize("name", SCORERS)
@@ -109,7 +138,7 @@ def test_scores_the_same_twice(name: str, ready: Callable[[str], Scorer]) -> Non
     scorer = ready(name)
     first = scorer.score(given.clone()).clone()
     assert torch.equal(first, scorer.score(given.clone()))
-    again = rebuild(scorer.identity)
+    again = rebuild(scorer.identity, fetch_from(scorer))
     again.setup(torch.device("cpu"), 1)
     assert torch.equal(first, again.score(given.clone()))
 
@@ -148,7 +177,9 @@ def test_an_unknown_option_is_refused_with_the_list(name: str) -> None:
 
 
 def test_an_unknown_scorer_is_refused_with_the_list() -> None:
-    with pytest.raises(ScorerOptionError, match=r"unknown scorer 'x'\. Installed scorers: color,"):
+    with pytest.raises(
+        ScorerOptionError, match=r"unknown scorer 'x'\. Installed scorers: checkpoint, color,"
+    ):
         create("x", {})
 
 

@@ -1,0 +1,1 @@
+"""Models that the user has exported, with a declaration of the values that they take and give."""
