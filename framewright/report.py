@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from framewright.media.thumbnails import thumbnails
-from framewright.results import RunReport
+from framewright.results import RunReport, ScoredUnit
 from framewright.stitch import Stitched
-from framewright.types import Manifest, ScoredUnit
+from framewright.types import Manifest
 
 __all__ = ["build_report", "report_markdown", "thumbnails"]
 

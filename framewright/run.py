@@ -23,19 +23,12 @@ from framewright.gpus import visible_gpus
 from framewright.outputs import output_suffix, resolve_output
 from framewright.plan import split, upload
 from framewright.report import build_report
-from framewright.results import RunReport
+from framewright.results import RunReport, ScoredUnit
 from framewright.score import score_unit, scored_unit
 from framewright.settings import Settings, get_settings
 from framewright.stitch import stitch
 from framewright.storage import Store, open_store
-from framewright.types import (
-    Manifest,
-    Progress,
-    ProgressCallback,
-    ScoredUnit,
-    ScorerIdentity,
-    Treatment,
-)
+from framewright.types import Manifest, Progress, ProgressCallback, ScorerIdentity, Treatment
 
 __all__ = ["run"]
 

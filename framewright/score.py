@@ -32,9 +32,10 @@ from framewright.media.pictures import needed_frames, shown_pictures
 from framewright.media.treatment import tone_maps, treated
 from framewright.pipeline import overlap
 from framewright.plan import load_manifest
+from framewright.results import ScoredUnit
 from framewright.settings import Settings, get_settings
 from framewright.storage import Store
-from framewright.types import Manifest, Progress, ProgressCallback, ScoredUnit, ScorerIdentity, Unit
+from framewright.types import Manifest, Progress, ProgressCallback, ScorerIdentity, Unit
 
 if TYPE_CHECKING:
     from framewright.media.tonemap import ToneMap

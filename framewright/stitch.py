@@ -18,11 +18,11 @@ from framewright.media.description import lost_description
 from framewright.media.fallback import assembled
 from framewright.media.mux import Muxed, mux
 from framewright.media.verify import verify_output
-from framewright.results import StreamOutcome
+from framewright.results import ScoredUnit, StreamOutcome
 from framewright.score import scored_unit
 from framewright.settings import Settings, get_settings
 from framewright.storage import Store, remove_older
-from framewright.types import Manifest, Progress, ProgressCallback, Record, ScoredUnit
+from framewright.types import Manifest, Progress, ProgressCallback, Record
 
 __all__ = ["Stitched", "stitch"]
 

@@ -30,7 +30,6 @@ from framewright.values import (
     OnDamage,
     PositiveRatio,
     Ratio,
-    Seconds,
     Stage,
     check_held,
     check_tiled,
@@ -46,7 +45,6 @@ __all__ = [
     "OtherStream",
     "Progress",
     "ProgressCallback",
-    "ScoredUnit",
     "ScorerIdentity",
     "SourceInfo",
     "TickRuns",
@@ -346,44 +344,6 @@ class Manifest(Record):
 def job_prefix(job_key: str) -> str:
     """Storage prefix under which a job keeps its manifest and scored units."""
     return f"jobs/{job_key}/"
-
-
-class ScoredUnit(Record):
-    """The record beside a scored unit's clip; its presence and match mean: done."""
-
-    schema_version: Literal[1] = 1
-    job_key: Sha256
-    index: int = Field(ge=0)
-    start: int = Field(ge=0)
-    stop: int
-    frames: int = Field(gt=0)
-    width: int = Field(gt=0)
-    height: int = Field(gt=0)
-    reorder_frames: int = Field(ge=0)
-    """By how many places the encoder delayed a frame: sets the decoding times of the output."""
-    video_sha256: Sha256
-    size_bytes: int = Field(gt=0)
-    started_at: Seconds = 0.0
-    """When scoring began, with the model loaded: seconds since the epoch, by the worker's clock."""
-    seconds: Seconds
-    """Wall time of the unit on its worker, model loading excluded."""
-    setup_seconds: Seconds = 0.0
-    """Time to load the model, where this unit was the first of its process."""
-    model_seconds: Seconds
-    """Time inside the scorer."""
-    batch_frames: int
-    device: str
-    worker: str = ""
-    reused: bool = False
-    """True where an earlier run had scored it: set on the copy that is returned, never stored."""
-
-    @model_validator(mode="after")
-    def _agrees_with_itself(self) -> ScoredUnit:
-        if self.stop - self.start != self.frames:
-            raise ValueError(f"{self.frames} frames in [{self.start}, {self.stop})")
-        if self.reorder_frames >= self.frames:
-            raise ValueError(f"{self.reorder_frames} of {self.frames} frames reordered")
-        return self
 
 
 @dataclass(frozen=True, slots=True)

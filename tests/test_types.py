@@ -10,13 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from framewright.results import RunReport
+from framewright.results import RunReport, ScoredUnit
 from framewright.types import (
     BundleRef,
     ColorSpec,
     EncoderSpec,
     Manifest,
-    ScoredUnit,
     ScorerIdentity,
     SourceInfo,
     TickRuns,

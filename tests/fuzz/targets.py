@@ -21,13 +21,13 @@ from framewright.media.bundle import BundleReader, BundleWriter, PacketRecord, S
 from framewright.media.decode import MissingFrames, decode_frames, shown_frames
 from framewright.media.split import split_video
 from framewright.plan import _parse
+from framewright.results import ScoredUnit
 from framewright.settings import Settings
 from framewright.types import (
     BundleRef,
     ColorSpec,
     EncoderSpec,
     Manifest,
-    ScoredUnit,
     ScorerIdentity,
     SourceInfo,
     TickRuns,
