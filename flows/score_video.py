@@ -26,7 +26,7 @@ from flows.parameters import (
     run_name,
 )
 from flows.scoring import score_units
-from framewright.errors import InputError
+from framewright.errors import InputError, OutputRefused
 from framewright.outputs import output_suffix, resolve_output
 from framewright.plan import Split, load_manifest
 from framewright.results import RunReport
@@ -45,6 +45,9 @@ from tasks.upload import upload_bundles
 __all__ = ["score_video"]
 
 RUNNER = choose_runner(get_settings())
+_NOTHING_TO_SHOW = (
+    "the scorer {!r} makes records, of which there is no clip to compare: run without comparison."
+)
 
 
 @flow(name="score-video", flow_run_name=run_name, task_runner=RUNNER.task_runner)  # type: ignore[arg-type]
@@ -69,8 +72,8 @@ def score_video(
     Args:
         video: The video to score: an absolute path on the machine that runs the flow.
         output: Where the result goes: the absolute path of a file, whose suffix decides the
-            container (.mp4, .m4v, .mov, .mkv, .webm), or of a folder, ending in "/"; name and
-            container then follow the video.
+            container (.mp4, .m4v, .mov, .mkv, .webm; .parquet for a scorer that makes records), or
+            of a folder, ending in "/"; name and container then follow the video.
         scorer: The model that is applied to every frame.
         style: The painting, by name, for scorers that have styles. Empty for the scorer's default.
         scorer_options: Further options of the scorer as JSON, such as
@@ -80,7 +83,8 @@ def score_video(
         work_store: Where bundles and scored units are kept: the absolute path, or file:// and it,
             of a folder that all workers see, or az://ACCOUNT/CONTAINER/PREFIX, without a SAS token.
             Empty for FRAMEWRIGHT_WORK_STORE of the machine that runs the flow.
-        comparison: Also make a clip with source and result side by side, beside the output.
+        comparison: Also make a clip with source and result side by side, beside the output; not of
+            records.
         on_damage: What happens to a damaged video. "refuse" it, or "hold" the last good frame
             until the picture is whole again; the report lists every stretch.
         interlaced: "keep" the two fields of each frame interleaved, or "deinterlace" into one
@@ -96,6 +100,8 @@ def score_video(
     try:
         store = open_store(work_store or get_settings().work_store).url  # the same for all workers
         identity = create(scorer, options).identity
+        if comparison and identity.result == "records":
+            raise OutputRefused(_NOTHING_TO_SHOW.format(scorer))
         parts, target = _plan(source, output, identity, unit_seconds, treatment, store, board)
         prepared = time.perf_counter()
         scored_now, connect_seconds = _score(parts.job_key, store, board)
@@ -178,7 +184,7 @@ def _plan(
     board: ProgressBoard,
 ) -> tuple[Split, Path]:
     """Refuse what cannot be done, then put bundles and manifest into the store."""
-    suffix = output_suffix(output)
+    suffix = output_suffix(output, identity)
     folder = get_settings().scratch_folder or None
     with tempfile.TemporaryDirectory(prefix="framewright-", dir=folder) as scratch:
         parts = split_video(

@@ -14,7 +14,7 @@ __all__ = ["RunReport", "ScoredUnit", "StreamOutcome"]
 
 
 class ScoredUnit(Record):
-    """The record beside a scored unit's clip; its presence and match mean: done."""
+    """The record beside a scored unit's clip or table; its presence and match mean: done."""
 
     schema_version: Literal[1] = 1
     job_key: Sha256
@@ -23,10 +23,14 @@ class ScoredUnit(Record):
     stop: int
     frames: int = Field(gt=0)
     width: int = Field(gt=0)
+    """Of the clip's pictures; where there is a table, of the upright frames it is about."""
     height: int = Field(gt=0)
-    reorder_frames: int = Field(ge=0)
+    rows: int = Field(0, ge=0)
+    """Of the table."""
+    reorder_frames: int = Field(0, ge=0)
     """By how many places the encoder delayed a frame: sets the decoding times of the output."""
-    video_sha256: Sha256
+    result_sha256: Sha256
+    """Of the clip, or of the table."""
     size_bytes: int = Field(gt=0)
     started_at: Seconds = 0.0
     """When scoring began, with the model loaded: seconds since the epoch, by the worker's clock."""
@@ -71,8 +75,12 @@ class RunReport(Record):
     output_size_bytes: int
     width: int
     height: int
+    """Of the pictures; of the upright frames that records are about, where there are records."""
+    rows: int | None = None
+    """Records in the output; None where it is a video."""
     frames_in: int
     frames_out: int
+    """Frames of the output; of a table, the frames that were looked at."""
     duration_seconds: float
     scorer: ScorerIdentity
     units: tuple[ScoredUnit, ...]

@@ -59,7 +59,8 @@ def run(
 
     Args:
         source: the video.
-        output: a file, whose suffix decides the container, or a folder ending in ``/``.
+        output: a file, whose suffix decides the container, or a folder ending in ``/``. A table
+            of records ends in ``.parquet``.
         scorer: what to score with.
         unit_seconds: length of video per unit, in seconds; from the settings if None.
         treatment: what to do with damage, interlacing and HDR; the defaults if None.
@@ -75,7 +76,7 @@ def run(
     settings = settings or get_settings()
     store = open_store(settings.work_store, settings)
     clock, started_at = _Clock(), time.time()
-    suffix = output_suffix(output)
+    suffix = output_suffix(output, scorer)
     with tempfile.TemporaryDirectory(
         prefix="framewright-", dir=settings.scratch_folder or None
     ) as scratch:

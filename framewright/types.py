@@ -23,6 +23,7 @@ from pydantic import (
 from framewright.values import (
     MAX_FRAMES,
     MAX_TICKS,
+    RESULT_SUFFIXES,
     FrameRange,
     Hdr,
     Interlaced,
@@ -30,6 +31,7 @@ from framewright.values import (
     OnDamage,
     PositiveRatio,
     Ratio,
+    Result,
     Stage,
     check_held,
     check_tiled,
@@ -236,6 +238,8 @@ class ScorerIdentity(Record):
     weights_sha256: str = ""
     params: JsonObject = Field(default_factory=dict)
     """Small and JSON-serialisable; enough to build the scorer on another machine."""
+    result: Result = "pictures"
+    """What it makes of a frame: a picture, or any number of records, which are rows of a table."""
     takes_hdr: bool = False
     """Whether the scorer expects HDR pictures (PQ or HLG) as they are encoded."""
 
@@ -279,7 +283,8 @@ class Manifest(Record):
     bundles: tuple[BundleRef, ...] = Field(min_length=1)
     units: tuple[Unit, ...] = Field(min_length=1)
     scorer: ScorerIdentity
-    encoder: EncoderSpec
+    encoder: EncoderSpec | None
+    """None where the scorer makes records."""
     treatment: Treatment = Treatment()
     checked: bool = False  # whether every frame was decoded once, so that damage is known
     held: tuple[FrameRange, ...] = ()
@@ -301,6 +306,8 @@ class Manifest(Record):
         if any(bundle.preroll > place for place, bundle in enumerate(self.bundles)):
             raise ValueError("a bundle's preroll begins before the first bundle")
         check_held(self.held, frames)
+        if (self.encoder is None) != (self.scorer.result == "records"):
+            raise ValueError("an encoder belongs to pictures, and to nothing else")
         return self
 
     @property
@@ -328,13 +335,20 @@ class Manifest(Record):
                 shown[frame - start] = first - 1 if first else end
         return shown
 
-    def unit_video_key(self, index: int, video_sha256: str) -> str:
-        """Storage key of a scored unit's clip, named by its content.
+    def clip_encoder(self) -> EncoderSpec:
+        """How clips are encoded; ValueError where the scorer makes records."""
+        if self.encoder is None:
+            raise ValueError(f"scorer {self.scorer.name!r} makes records, which are not encoded")
+        return self.encoder
 
-        So a record, which holds the hash, always means the clip that was made with it, although
+    def unit_result_key(self, index: int, sha256: str) -> str:
+        """Storage key of a scored unit's clip or table, named by its content.
+
+        So a record, which holds the hash, always means the file that was made with it, although
         two workers may score one unit.
         """
-        return f"{self.prefix}units/{index:05d}-{video_sha256[:16]}.mp4"
+        suffix = RESULT_SUFFIXES[self.scorer.result]
+        return f"{self.prefix}units/{index:05d}-{sha256[:16]}{suffix}"
 
     def unit_record_key(self, index: int) -> str:
         """Storage key of the JSON that says a scored unit is whole."""

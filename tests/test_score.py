@@ -205,7 +205,7 @@ class TestContentAddressing:
         clip = store.read(clip_key(store, manifest, 0))
         store.delete(manifest.unit_record_key(0))
         second = score_unit(store, manifest.job_key, 0)
-        assert second.video_sha256 == first.video_sha256
+        assert second.result_sha256 == first.result_sha256
         assert store.read(clip_key(store, manifest, 0)) == clip
 
 

@@ -42,8 +42,8 @@ def replace_clip(job: Job, index: int, data: bytes, **changes: object) -> None:
     store, manifest = job
     record = score_unit(store, manifest.job_key, index)
     digest = hashlib.sha256(data).hexdigest()
-    update = {"size_bytes": len(data), "video_sha256": digest, "reused": False, **changes}
-    store.put(manifest.unit_video_key(index, digest), data)
+    update = {"size_bytes": len(data), "result_sha256": digest, "reused": False, **changes}
+    store.put(manifest.unit_result_key(index, digest), data)
     record = record.model_copy(update=update)
     store.put(manifest.unit_record_key(index), record.model_dump_json().encode())
 

@@ -8,13 +8,15 @@ from functools import lru_cache
 from importlib.metadata import entry_points
 from typing import Any
 
-from framewright.errors import EnvironmentMismatch, ScorerOptionError
-from framewright.scorers.base import Scorer
+from framewright.errors import EnvironmentMismatch, ScorerFailed, ScorerOptionError
+from framewright.scorers.base import RecordScorer, Scorer
 from framewright.types import ScorerIdentity
 
-__all__ = ["Scorer", "create", "describe", "rebuild", "scorer_names"]
+__all__ = ["AnyScorer", "RecordScorer", "Scorer", "create", "describe", "rebuild", "scorer_names"]
 
 GROUP = "framewright.scorers"
+
+AnyScorer = Scorer | RecordScorer
 
 
 def scorer_names() -> list[str]:
@@ -23,21 +25,22 @@ def scorer_names() -> list[str]:
 
 
 @lru_cache(maxsize=32)
-def _load(name: str) -> type[Scorer]:
+def _load(name: str) -> type[AnyScorer]:
     for entry in entry_points(group=GROUP, name=name):
-        loaded: type[Scorer] = entry.load()
+        loaded: type[AnyScorer] = entry.load()
         return loaded
     raise ScorerOptionError(
         f"unknown scorer {name!r}. Installed scorers: {', '.join(scorer_names())}."
     )
 
 
-def create(name: str, options: Mapping[str, Any]) -> Scorer:
+def create(name: str, options: Mapping[str, Any]) -> AnyScorer:
     """Construct a scorer by name from a user's options, not yet set up.
 
     Raises:
         ScorerOptionError: no such scorer, an option it does not take, one that it needs and does
             not get, or a value of another type or out of range.
+        ScorerFailed: it has not the methods that its result needs.
     """
     factory = _load(name)
     allowed = list(inspect.signature(factory).parameters)
@@ -48,16 +51,22 @@ def create(name: str, options: Mapping[str, Any]) -> Scorer:
             f"Its options: {', '.join(allowed) or 'none'}."
         )
     try:
-        return factory(**options)
+        scorer = factory(**options)
     except (TypeError, ValueError) as error:
         given = ", ".join(f"{key}={value!r}" for key, value in options.items())
         raise ScorerOptionError(
             f"scorer {name!r} does not work with the options {given or '(none)'}: {error}. "
             f"Its options: {', '.join(allowed) or 'none'}."
         ) from error
+    if not isinstance(scorer, RecordScorer if scorer.identity.result == "records" else Scorer):
+        raise ScorerFailed(
+            f"scorer {name!r} says that it makes {scorer.identity.result}, and lacks a part of "
+            "what that needs; see Scorer and RecordScorer in framewright.scorers.base."
+        )
+    return scorer
 
 
-def rebuild(identity: ScorerIdentity) -> Scorer:
+def rebuild(identity: ScorerIdentity) -> AnyScorer:
     """Construct the scorer that an identity describes, as a worker does.
 
     Raises:

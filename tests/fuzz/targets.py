@@ -218,7 +218,7 @@ def _records() -> list[bytes]:
         width=128,
         height=96,
         reorder_frames=2,
-        video_sha256="d" * 64,
+        result_sha256="d" * 64,
         size_bytes=1000,
         started_at=1.5e9,
         seconds=1.25,
