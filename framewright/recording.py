@@ -10,6 +10,7 @@ import torch
 
 from framewright.errors import ScorerFailed
 from framewright.model import Loaded
+from framewright.scorers.asset import Fetch
 from framewright.scorers.base import Column, RecordScorer, Row
 from framewright.settings import Settings
 from framewright.types import ScorerIdentity
@@ -23,8 +24,10 @@ _MOST_INTEGER = (1 << 63) - 1
 class LoadedRecorder(Loaded[Sequence[Row]]):
     """A scorer that makes records: for each frame as a player shows it, any number of rows."""
 
-    def __init__(self, identity: ScorerIdentity, settings: Settings) -> None:
-        super().__init__(identity, settings)
+    def __init__(
+        self, identity: ScorerIdentity, settings: Settings, fetch: Fetch | None = None
+    ) -> None:
+        super().__init__(identity, settings, fetch)
         with self._blamed():
             self.columns = tuple(cast(RecordScorer, self._scorer).columns)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pydantic import ValidationError
 
+from framewright.assets import FetchedAssets
 from framewright.errors import (
     FrameCountError,
     ManifestError,
@@ -83,7 +84,7 @@ def _score_and_publish(
     settings: Settings,
     progress: ProgressCallback | None,
 ) -> ScoredUnit:
-    unit, model = manifest.units[index], _model_for(manifest, settings)
+    unit, model = manifest.units[index], _model_for(store, manifest, settings)
     with tempfile.TemporaryDirectory(
         prefix="framewright-", dir=settings.scratch_folder or None
     ) as folder:
@@ -150,17 +151,18 @@ def finished_units(store: Store, manifest: Manifest) -> set[int]:
     }
 
 
-def _model_for(manifest: Manifest, settings: Settings) -> Loaded[Any]:
+def _model_for(store: Store, manifest: Manifest, settings: Settings) -> Loaded[Any]:
     """Return the job's model, loaded and ready for its frames."""
     check_sink(manifest)
-    model = _loaded_scorer(manifest.scorer.model_dump_json(), settings)
+    fetch = FetchedAssets(store, settings)
+    model = _loaded_scorer(manifest.scorer.model_dump_json(), fetch)
     model.prepare(manifest.video.width, manifest.video.height, manifest.video.rotation)
     return model
 
 
 @lru_cache(maxsize=1)
-def _loaded_scorer(identity: str, settings: Settings) -> Loaded[Any]:
-    return load_scorer(ScorerIdentity.model_validate_json(identity), settings)
+def _loaded_scorer(identity: str, fetch: FetchedAssets) -> Loaded[Any]:
+    return load_scorer(ScorerIdentity.model_validate_json(identity), fetch.settings, fetch)
 
 
 def _score_into(

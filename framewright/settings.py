@@ -86,6 +86,17 @@ class Settings(BaseSettings):
     scratch_folder: str = Field(
         "", description="Folder for temporary files; empty for the system's own."
     )
+    cache_folder: str = Field(
+        default_factory=lambda: str(Path.home() / ".cache" / "framewright"),
+        description="Where a machine keeps its copies of what scorers need, such as weights that "
+        "the user gave: a local folder.",
+    )
+    cache_bytes: int = Field(
+        32 << 30,
+        ge=0,
+        description="Size of those copies, in bytes, beyond which the ones unused for longest are "
+        "removed.",
+    )
     dask_address: str = Field(
         "",
         description="Address of a Dask scheduler, such as tcp://host:8786; empty to start a local "

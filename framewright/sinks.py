@@ -15,6 +15,7 @@ from framewright.types import Manifest, ScorerIdentity, Unit
 if TYPE_CHECKING:
     from framewright.model import Loaded
     from framewright.recording import LoadedRecorder
+    from framewright.scorers.asset import Fetch
     from framewright.settings import Settings
 
 __all__ = ["ClipSink", "Sink", "check_sink", "load_scorer", "open_sink"]
@@ -32,15 +33,15 @@ class Sink(Protocol[T_contra]):
         """Finish the file; return the fields of ``ScoredUnit`` that describe it."""
 
 
-def load_scorer(identity: ScorerIdentity, settings: Settings) -> Loaded[Any]:
+def load_scorer(identity: ScorerIdentity, settings: Settings, fetch: Fetch) -> Loaded[Any]:
     """Load a scorer onto this process's device; loads torch, which only workers need."""
     if identity.result == "records":
         from framewright.recording import LoadedRecorder
 
-        return LoadedRecorder(identity, settings)
+        return LoadedRecorder(identity, settings, fetch)
     from framewright.model import LoadedScorer
 
-    return LoadedScorer(identity, settings)
+    return LoadedScorer(identity, settings, fetch)
 
 
 def check_sink(manifest: Manifest) -> None:

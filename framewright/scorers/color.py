@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from framewright.errors import ScorerOptionError
+from framewright.scorers.asset import local_path
 from framewright.types import ScorerIdentity
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def _statistics(style: str, image: str | Path) -> tuple[Sequence[float], Sequenc
     from framewright.scorers.fast.weights import styles
 
     if image:
-        return _image_statistics(Path(image))
+        return _image_statistics(local_path(image))
     for painting in styles():
         if painting.name == style:
             return painting.mean, painting.covariance
