@@ -273,7 +273,7 @@ class TestRefusals:
         data = bytearray(store.read(key))
         data[len(data) // 2] ^= 0xFF
         store.put(key, bytes(data))
-        with pytest.raises(TransientError, match=r"clips of units 1 are not .*Run the job again"):
+        with pytest.raises(TransientError, match=r"results of units 1 are not .*Run the job again"):
             stitch(store, manifest, cfr25.path, out)
         self.assert_untouched(out)
         again = [score_unit(store, manifest.job_key, unit.index) for unit in manifest.units]
@@ -289,7 +289,7 @@ class TestRefusals:
             if progress.done == 25:
                 store.delete(clip_key(store, manifest, 2))
 
-        with pytest.raises(TransientError, match="clips of units 2 are not"):
+        with pytest.raises(TransientError, match="results of units 2 are not"):
             stitch(store, manifest, cfr25.path, out, progress=delete_last)
         self.assert_untouched(out)
         assert store.stat(manifest.unit_record_key(2)) is None
