@@ -28,7 +28,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@python=$$(bash deployments/find_python.sh "$(PYTHON)") && \
 	  if [ ! -x $(BIN)/python ]; then "$$python" -m venv $(VENV); fi
 	@echo "Installing the versions of constraints.txt into $(VENV): one to three minutes."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[azure,flow,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[azure,flow,records,dev]'
 	@touch $@
 
 demo: $(STAMP) ## stylise a clip: make demo [VIDEO=my.mp4] [STYLE=wave] [SCORER=fast] [KEEP=1] [FRESH=1]

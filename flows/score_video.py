@@ -28,12 +28,12 @@ from flows.parameters import (
 )
 from flows.scoring import score_units
 from framewright.assets import assets_of
-from framewright.errors import InputError
+from framewright.errors import InputError, OutputRefused
 from framewright.outputs import output_suffix, resolve_output
 from framewright.plan import Split, load_manifest
 from framewright.results import RunReport
 from framewright.score import finished_units
-from framewright.scorers import Scorer, create
+from framewright.scorers import AnyScorer, create
 from framewright.settings import get_settings
 from framewright.storage import open_store
 from framewright.types import Treatment, Unit
@@ -48,6 +48,9 @@ from tasks.upload import upload_bundles
 __all__ = ["score_video"]
 
 RUNNER = choose_runner(get_settings())
+_NOTHING_TO_SHOW = (
+    "the scorer {!r} makes records, of which there is no clip to compare: run without comparison."
+)
 
 
 @flow(name="score-video", flow_run_name=run_name, task_runner=RUNNER.task_runner)  # type: ignore[arg-type]
@@ -72,8 +75,8 @@ def score_video(
     Args:
         video: The video to score: an absolute path on the machine that runs the flow.
         output: Where the result goes: the absolute path of a file, whose suffix decides the
-            container (.mp4, .m4v, .mov, .mkv, .webm), or of a folder, ending in "/"; name and
-            container then follow the video.
+            container (.mp4, .m4v, .mov, .mkv, .webm; .parquet for a scorer that makes records), or
+            of a folder, ending in "/"; name and container then follow the video.
         scorer: The model that is applied to every frame.
         style: The painting, for scorers that have styles: a shipped one by name, or the absolute
             path of an image file on the machine that runs the flow. Empty for the scorer's default.
@@ -84,7 +87,8 @@ def score_video(
         work_store: Where bundles and scored units are kept: the absolute path, or file:// and it,
             of a folder that all workers see, or az://ACCOUNT/CONTAINER/PREFIX, without a SAS token.
             Empty for FRAMEWRIGHT_WORK_STORE of the machine that runs the flow.
-        comparison: Also make a clip with source and result side by side, beside the output.
+        comparison: Also make a clip with source and result side by side, beside the output; not of
+            records.
         on_damage: What happens to a damaged video. "refuse" it, or "hold" the last good frame
             until the picture is whole again; the report lists every stretch.
         interlaced: "keep" the two fields of each frame interleaved, or "deinterlace" into one
@@ -101,6 +105,8 @@ def score_video(
         store = open_store(work_store or get_settings().work_store).url  # the same for all workers
         with engine_logs():
             made = create(scorer, options, board)
+        if comparison and made.identity.result == "records":
+            raise OutputRefused(_NOTHING_TO_SHOW.format(scorer))
         ready = time.perf_counter()
         parts, target = _plan(source, output, made, unit_seconds, treatment, store, board)
         prepared = time.perf_counter()
@@ -177,14 +183,14 @@ def _compare(source: Path, target: Path) -> str:
 def _plan(
     source: Path,
     output: str,
-    scorer: Scorer,
+    scorer: AnyScorer,
     unit_seconds: float,
     treatment: Treatment,
     store: str,
     board: ProgressBoard,
 ) -> tuple[Split, Path]:
     """Refuse what cannot be done, then put bundles and manifest into the store."""
-    suffix = output_suffix(output)
+    suffix = output_suffix(output, scorer.identity)
     folder = get_settings().scratch_folder or None
     with tempfile.TemporaryDirectory(prefix="framewright-", dir=folder) as scratch:
         parts = split_video(

@@ -20,7 +20,8 @@ from prefect.states import Cancelled, Crashed
 
 from flows.cluster import Cluster
 from framewright.errors import TransientError, WorkerLost
-from framewright.types import ScoredUnit, Unit
+from framewright.results import ScoredUnit
+from framewright.types import Unit
 from tasks.score import score
 
 __all__ = ["score_units"]

@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, cast
 from framewright.errors import InputError, ManifestError
 from framewright.files import PARTIAL_PREFIX, file_sha256, publish
 from framewright.scorers.asset import Asset, references
-from framewright.scorers.base import HasAssets, Scorer
+from framewright.scorers.base import HasAssets, RecordScorer, Scorer
 from framewright.settings import Settings
 from framewright.storage import Store, remove_older
 from framewright.types import ScorerIdentity
@@ -36,7 +36,7 @@ _LEFT_BEHIND_SECONDS = 24 * 3600.0
 """A partial copy of that age belongs to a process that was killed."""
 
 
-def assets_of(scorer: Scorer) -> dict[str, Path]:
+def assets_of(scorer: Scorer | RecordScorer) -> dict[str, Path]:
     """Return where the driver has the files that a scorer refers to, by reference."""
     held = scorer.assets if isinstance(scorer, HasAssets) else ()
     return {one.reference: one.path for one in held}

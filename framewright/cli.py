@@ -28,6 +28,7 @@ examples:
   framewright score holiday.mp4 painted.mp4 --scorer fast --style starry_night
   framewright score holiday.mov results/ --scorer color --style wave
   framewright score film.mkv out.mkv --style my_painting.jpg --option strength=0.7
+  framewright score film.mkv objects.parquet --scorer detect --option weights=coco.pth
   framewright plan holiday.mp4
   framewright styles
   framewright doctor
@@ -143,8 +144,9 @@ def _add_score(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "output",
         metavar="OUT",
-        help="file to write (its suffix decides the container: .mp4 .m4v .mov .mkv .webm), or a "
-        "folder ending in '/' (name and container follow the source)",
+        help="file to write (its suffix decides the container: .mp4 .m4v .mov .mkv .webm, or "
+        ".parquet for a scorer of records), or a folder ending in '/' (name and container follow "
+        "the source)",
     )
     _add_scorer_options(parser)
     parser.add_argument(
@@ -196,11 +198,11 @@ def _score(arguments: argparse.Namespace) -> int:
     from framewright.run import run
     from framewright.scorers import create
 
-    output_suffix(arguments.output)
     if arguments.workers < 0:
         raise InputError(f"--workers {arguments.workers} is not possible; use 1 or more.")
     with _ProgressLine(quiet=arguments.quiet) as progress, _terminated_as_interrupted():
         scorer = create(arguments.scorer, _options(arguments), progress)
+        output_suffix(arguments.output, scorer.identity)
         if arguments.report:
             _check_report(arguments.report, arguments.source, arguments.output, scorer.identity)
         report = run(
@@ -219,8 +221,9 @@ def _score(arguments: argparse.Namespace) -> int:
         print(f"note: stream {stream.stream} ({stream.kind}) {stream.action}: {stream.detail}")
     for warning in report.warnings:
         print(f"note: {warning}")
+    out = f"{report.frames_out} out" if report.rows is None else f"{report.rows} records out"
     print(
-        f"{report.frames_in} frames in, {report.frames_out} out, "
+        f"{report.frames_in} frames in, {out}, "
         f"{report.frames_per_second:.1f} frames/s, {report.overhead_share:.0%} of "
         f"{report.stages['total']:.1f} s not scoring; {report.units_scored} of "
         f"{len(report.units)} units scored in this run"
@@ -293,10 +296,11 @@ def _plan(arguments: argparse.Namespace) -> int:
         print(manifest.model_dump_json(indent=2))
         return EXIT_DONE
     video = manifest.video
+    suffix = ".parquet" if manifest.encoder is None else video.container_suffix
     print(f"{arguments.source}: {video.codec} {video.width}x{video.height} {video.pixel_format}")
     print(
         f"  {manifest.frames} frames, {float(video.frame_rate):.3f} frames/s, "
-        f"time base {video.time_base}, container {video.container} -> {video.container_suffix}"
+        f"time base {video.time_base}, container {video.container} -> {suffix}"
     )
     size_bytes = sum(bundle.size_bytes for bundle in manifest.bundles)
     print(f"  {len(manifest.bundles)} bundles, {size_bytes} bytes to upload")

@@ -28,7 +28,11 @@ __all__ = ["Finding", "examine"]
 _PREFECT_TIMEOUT_SECONDS = 3.0
 _CODECS = {"libx264": "MP4, MOV and MKV outputs", "libvpx-vp9": "WebM outputs"}
 
-_EXTRAS = {"flow": "Prefect runs", "azure": "a work store in Azure Blob storage"}
+_EXTRAS = {
+    "flow": "Prefect runs",
+    "azure": "a work store in Azure Blob storage",
+    "records": "scorers that make records, such as detect",
+}
 """What the optional packages are for."""
 
 

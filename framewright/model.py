@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Generic, TypeVar, cast
 
 import numpy as np
 import torch
@@ -14,18 +15,22 @@ from framewright.errors import FramewrightError, OutOfMemory, ScorerFailed
 from framewright.media.color import Pixels
 from framewright.media.tonemap import ToneMap
 from framewright.scorers.asset import Fetch
-from framewright.scorers.base import Prepares, Sequential
+from framewright.scorers.base import Prepares, Scorer, Sequential
 from framewright.settings import Settings
 from framewright.types import ScorerIdentity
 
-__all__ = ["LoadedScorer", "blamed_scorer"]
+__all__ = ["Loaded", "LoadedScorer", "blamed_scorer"]
+
+T = TypeVar("T")
 
 _BATCH_FRAMES = {"cpu": 1, "cuda": 8}
 _BLAME = "raised by the scorer "
 
 
-class LoadedScorer:
+class Loaded(Generic[T]):
     """A scorer that is set up, with the batch size that its device has memory for.
+
+    ``T`` is what it makes of a frame; what of it depends on that, a class for each kind adds.
 
     For use from one thread at a time. It takes the GPU that CUDA calls the current one: whoever
     starts several processes shows each of them another card.
@@ -83,16 +88,16 @@ class LoadedScorer:
         deep: bool,
         mirrored: bool = False,
         tone_map: ToneMap | None = None,
-    ) -> Iterator[Pixels]:
+    ) -> Iterator[T]:
         """Score consecutive frames.
 
         Args:
             pictures: frames as decoded, of one size and type.
             rotation: degrees, counter-clockwise, by which a player turns them; the model sees
-                them turned, the result is turned back.
-            deep: whether the results have 16 bits instead of 8.
+                them turned, a picture is turned back.
+            deep: whether pictures that result have 16 bits instead of 8.
             mirrored: whether a player mirrors them left to right before it turns them; undone in
-                the results, too.
+                pictures that result, too.
             tone_map: makes standard pictures of HDR before the scorer sees them.
 
         Raises:
@@ -118,7 +123,7 @@ class LoadedScorer:
         deep: bool,
         mirrored: bool,
         tone_map: ToneMap | None,
-    ) -> list[Pixels]:
+    ) -> list[T]:
         started = time.perf_counter()
         quarter_turns = round(rotation / 90) % 4
         with torch.inference_mode():
@@ -129,17 +134,15 @@ class LoadedScorer:
                 frames = torch.flip(frames, (3,))
             if quarter_turns:
                 frames = torch.rot90(frames, quarter_turns, (2, 3)).contiguous()
-            with self._blamed():
-                scored = self._scorer.score(frames)
-            _check_shape(frames, scored)
-            _check_numbers(scored)
-            if quarter_turns:
-                scored = torch.rot90(scored, -quarter_turns, (2, 3))
-            if mirrored:
-                scored = torch.flip(scored, (3,))
-            results = _to_pixels(scored, deep)
+            results = self._results(frames, quarter_turns, mirrored, deep)
         self.model_seconds += time.perf_counter() - started
         return results
+
+    def _results(
+        self, frames: torch.Tensor, quarter_turns: int, mirrored: bool, deep: bool
+    ) -> list[T]:
+        """What the scorer makes of upright frames, checked, one for each."""
+        raise NotImplementedError
 
     @contextmanager
     def _blamed(self) -> Iterator[None]:
@@ -162,6 +165,23 @@ class LoadedScorer:
                 f"{self.device}: use smaller frames or a device with more memory ({error})."
             ) from error
         self.batch_frames = max(1, tried // 2)
+
+
+class LoadedScorer(Loaded[Pixels]):
+    """A scorer that makes pictures: they leave as the frames came, turned and mirrored back."""
+
+    def _results(
+        self, frames: torch.Tensor, quarter_turns: int, mirrored: bool, deep: bool
+    ) -> list[Pixels]:
+        with self._blamed():
+            scored = cast(Scorer, self._scorer).score(frames)
+        _check_shape(frames, scored)
+        _check_numbers(scored)
+        if quarter_turns:
+            scored = torch.rot90(scored, -quarter_turns, (2, 3))
+        if mirrored:
+            scored = torch.flip(scored, (3,))
+        return _to_pixels(scored, deep)
 
 
 def blamed_scorer(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Where a result goes: a file, whose suffix decides the container, or a folder ending in ``/``."""
+"""Where a result goes: a file, whose suffix says what it is, or a folder ending in ``/``."""
 
 from __future__ import annotations
 
@@ -10,18 +10,21 @@ from framewright.errors import OutputRefused
 from framewright.media.containers import CONTAINERS, container_for
 from framewright.media.source import is_text
 from framewright.types import ScorerIdentity
+from framewright.values import RESULT_SUFFIXES
 
 __all__ = ["output_suffix", "possible_outputs", "resolve_output"]
 
 _MAX_NAME_BYTES = 255
 _MAX_STYLE_LETTERS = 40
+_TABLE = RESULT_SUFFIXES["records"]
 
 
-def output_suffix(output: str) -> str:
+def output_suffix(output: str, scorer: ScorerIdentity) -> str:
     """Return the suffix that decides the container; empty where ``output`` is a folder.
 
     Raises:
-        OutputRefused: empty, or the suffix names no container that can be written.
+        OutputRefused: empty, or the suffix names nothing that can be written with what the scorer
+            makes.
     """
     if not output:
         raise OutputRefused("no output was named; give a file, or a folder ending in '/'.")
@@ -32,7 +35,19 @@ def output_suffix(output: str) -> str:
         raise OutputRefused(
             f"the output {output!r} is a folder; write {output + '/'!r} to put the result into it."
         )
-    return container_for(path.suffix).suffix
+    suffix = path.suffix.lower()
+    if scorer.result == "records" and suffix != _TABLE:
+        raise OutputRefused(
+            f"the scorer {scorer.name!r} makes records, not pictures, and {suffix or '(none)'!r} "
+            f"is not the suffix of a table: name an output that ends in {_TABLE}, or a folder that "
+            "ends in '/'."
+        )
+    if scorer.result == "pictures" and suffix == _TABLE:
+        raise OutputRefused(
+            f"the scorer {scorer.name!r} makes pictures, and {_TABLE} holds records: name a video, "
+            f"one of {', '.join(CONTAINERS)}, or choose a scorer that makes records."
+        )
+    return _TABLE if scorer.result == "records" else container_for(suffix).suffix
 
 
 def resolve_output(output: str, source: Path, suffix: str, scorer: ScorerIdentity) -> Path:
@@ -50,7 +65,7 @@ def resolve_output(output: str, source: Path, suffix: str, scorer: ScorerIdentit
             cannot be written to.
     """
     path = Path(output)
-    if output_suffix(output) == "":
+    if output_suffix(output, scorer) == "":
         path = path / _result_name(source.stem, _look(scorer), suffix)
     if not is_text(path.absolute()):
         raise OutputRefused(f"the path {str(path)!r} is not UTF-8; name another output.")
@@ -66,12 +81,12 @@ def possible_outputs(output: str, source: Path, scorer: ScorerIdentity) -> list[
     """Return the paths that ``resolve_output`` can give before the container is known.
 
     Raises:
-        OutputRefused: empty, or the suffix names no container that can be written.
+        OutputRefused: as ``output_suffix`` does.
     """
-    if output_suffix(output):
+    if output_suffix(output, scorer):
         return [Path(output)]
-    look = _look(scorer)
-    return [Path(output) / _result_name(source.stem, look, suffix) for suffix in CONTAINERS]
+    look, suffixes = _look(scorer), [_TABLE] if scorer.result == "records" else list(CONTAINERS)
+    return [Path(output) / _result_name(source.stem, look, suffix) for suffix in suffixes]
 
 
 def _check_writable(folder: Path) -> None:

@@ -28,9 +28,11 @@ from framewright.reading import SourceReader
 from framewright.settings import Settings, get_settings
 from framewright.storage import LocalStore, Store
 from framewright.storage.blocks import in_order
+from framewright.tables import require_parquet
 from framewright.types import (
     SCHEMA_VERSION,
     BundleRef,
+    EncoderSpec,
     Manifest,
     Progress,
     ProgressCallback,
@@ -42,6 +44,7 @@ from framewright.types import (
     fingerprint,
     job_prefix,
 )
+from framewright.values import RESULT_SUFFIXES
 
 __all__ = ["Split", "job_key", "load_manifest", "planned", "split", "upload"]
 
@@ -89,6 +92,7 @@ def split(
         store: asked whether the job is planned already.
         unit_seconds: length of video per unit, in seconds; from the settings if None.
         suffix: container of the output, as a suffix with its dot; empty to follow the source.
+            Records always go into a table.
         treatment: what to do with damage, interlacing and HDR; the defaults if None.
         settings: knobs; those of the process if None.
         progress: told about frames read.
@@ -97,6 +101,7 @@ def split(
         SourceRefused: the source is not a video that can be scored, or holds HDR that the scorer
             does not expect.
         OutputRefused: no container is known by the suffix.
+        InputError: the scorer makes records, and the package that writes tables is missing.
     """
     started = time.perf_counter()
     settings = settings or get_settings()
@@ -110,15 +115,15 @@ def split(
         identity = SourceInfo(
             name=source.name, size_bytes=source.stat().st_size, sha256=file_sha256(source)
         )
-        suffix = (suffix or preferred_suffix(video)).lower()
         check_treatment(video, treatment, scorer)
-        encoder = encoder_spec(treated(video, treatment), suffix, settings)
-        key = job_key(identity, seconds, scorer, encoder.model_dump(mode="json"), treatment)
+        suffix, encoder = _output_of(scorer, video, treatment, suffix, settings)
+        key = job_key(identity, seconds, scorer, encoder, treatment)
         manifest = _complete(store, key, checked=settings.check_decoding)
         reused = manifest is not None
         if manifest is None:
             parts = _read(reader, seconds, treatment, settings)
-            check_steps(source.name, parts.pts, parts.video.time_base, suffix)
+            if encoder is not None:
+                check_steps(source.name, parts.pts, parts.video.time_base, suffix)
             manifest = Manifest(
                 job_key=key,
                 source=identity,
@@ -160,6 +165,21 @@ def split(
         source=identity,
         suffix=suffix,
     )
+
+
+def _output_of(
+    scorer: ScorerIdentity,
+    video: VideoInfo,
+    treatment: Treatment,
+    suffix: str,
+    settings: Settings,
+) -> tuple[str, EncoderSpec | None]:
+    """Choose the suffix of the output, and the encoder of its pictures where it has any."""
+    if scorer.result == "records":
+        require_parquet()
+        return RESULT_SUFFIXES["records"], None
+    suffix = (suffix or preferred_suffix(video)).lower()
+    return suffix, encoder_spec(treated(video, treatment), suffix, settings)
 
 
 def _noted(video: VideoInfo, treatment: Treatment, scorer: ScorerIdentity) -> VideoInfo:
@@ -274,7 +294,7 @@ def job_key(
     source: SourceInfo,
     unit_seconds: float,
     scorer: ScorerIdentity,
-    encoder: dict[str, object],
+    encoder: EncoderSpec | None,
     treatment: Treatment,
 ) -> str:
     """Name a job by all that determines its scored units, and by nothing else.
@@ -289,7 +309,7 @@ def job_key(
             "source": source.sha256,
             "unit_seconds": float(unit_seconds),
             "scorer": scorer.model_dump(mode="json"),
-            "encoder": encoder,
+            "encoder": encoder and encoder.model_dump(mode="json"),
             "treatment": treatment.model_dump(mode="json"),
         }
     )

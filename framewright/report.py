@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from framewright.media.thumbnails import thumbnails
-from framewright.results import RunReport
+from framewright.results import RunReport, ScoredUnit
 from framewright.stitch import Stitched
-from framewright.types import Manifest, ScoredUnit
+from framewright.types import Manifest
 
 __all__ = ["build_report", "report_markdown", "thumbnails"]
 
@@ -26,7 +26,7 @@ def build_report(
     Args:
         manifest: the plan.
         units: records of all units, in order.
-        stitched: the finished video.
+        stitched: the finished video or table.
         stages: wall seconds of ``split``, ``upload``, ``score``, ``stitch`` and ``total``.
         started_at: when the run began, in seconds since the epoch; 0 where its units were scored
             on machines with clocks of their own.
@@ -39,6 +39,7 @@ def build_report(
         output_size_bytes=stitched.size_bytes,
         width=stitched.width,
         height=stitched.height,
+        rows=stitched.rows,
         frames_in=manifest.frames,
         frames_out=stitched.frames,
         duration_seconds=stitched.duration_seconds,
@@ -66,7 +67,7 @@ def report_markdown(
         f"# {_one_line(report.source.name)}: {_describe(report)}",
         _summary(report, link),
         _gallery(pictures),
-        _streams(report),
+        _notes(report),
         _units(report),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -94,6 +95,8 @@ def _summary(report: RunReport, link: str) -> str:
         ),
         ("sha256", f"`{report.output_sha256}`"),
     ]
+    if report.rows is not None:
+        rows.insert(3, ("records", str(report.rows)))
     return _table(("", ""), rows)
 
 
@@ -108,7 +111,10 @@ def _image(name: str, jpeg: bytes) -> str:
     return f"![{name}](data:image/jpeg;base64,{base64.b64encode(jpeg).decode()})"
 
 
-def _streams(report: RunReport) -> str:
+def _notes(report: RunReport) -> str:
+    if report.rows is not None:
+        body = "\n".join(f"- {warning}" for warning in report.warnings)
+        return body and f"## Notes\n\n{body}"
     notes = [f"- stream {s.stream} ({s.kind}) {s.action}: {s.detail}" for s in report.streams] + [
         f"- {warning}" for warning in report.warnings
     ]

@@ -5,9 +5,54 @@ from __future__ import annotations
 from math import inf
 from typing import Literal
 
-from framewright.types import FrameRange, Record, ScoredUnit, ScorerIdentity, Sha256, SourceInfo
+from pydantic import Field, model_validator
 
-__all__ = ["RunReport", "StreamOutcome"]
+from framewright.types import FrameRange, Record, ScorerIdentity, Sha256, SourceInfo
+from framewright.values import Seconds
+
+__all__ = ["RunReport", "ScoredUnit", "StreamOutcome"]
+
+
+class ScoredUnit(Record):
+    """The record beside a scored unit's clip or table; its presence and match mean: done."""
+
+    schema_version: Literal[1] = 1
+    job_key: Sha256
+    index: int = Field(ge=0)
+    start: int = Field(ge=0)
+    stop: int
+    frames: int = Field(gt=0)
+    width: int = Field(gt=0)
+    """Of the clip's pictures; where there is a table, of the upright frames it is about."""
+    height: int = Field(gt=0)
+    rows: int = Field(0, ge=0)
+    """Of the table."""
+    reorder_frames: int = Field(0, ge=0)
+    """By how many places the encoder delayed a frame: sets the decoding times of the output."""
+    result_sha256: Sha256
+    """Of the clip, or of the table."""
+    size_bytes: int = Field(gt=0)
+    started_at: Seconds = 0.0
+    """When scoring began, with the model loaded: seconds since the epoch, by the worker's clock."""
+    seconds: Seconds
+    """Wall time of the unit on its worker, model loading excluded."""
+    setup_seconds: Seconds = 0.0
+    """Time to load the model, where this unit was the first of its process."""
+    model_seconds: Seconds
+    """Time inside the scorer."""
+    batch_frames: int
+    device: str
+    worker: str = ""
+    reused: bool = False
+    """True where an earlier run had scored it: set on the copy that is returned, never stored."""
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> ScoredUnit:
+        if self.stop - self.start != self.frames:
+            raise ValueError(f"{self.frames} frames in [{self.start}, {self.stop})")
+        if self.reorder_frames >= self.frames:
+            raise ValueError(f"{self.reorder_frames} of {self.frames} frames reordered")
+        return self
 
 
 class StreamOutcome(Record):
@@ -30,8 +75,12 @@ class RunReport(Record):
     output_size_bytes: int
     width: int
     height: int
+    """Of the pictures; of the upright frames that records are about, where there are records."""
+    rows: int | None = None
+    """Records in the output; None where it is a video."""
     frames_in: int
     frames_out: int
+    """Frames of the output; of a table, the frames that were looked at."""
     duration_seconds: float
     scorer: ScorerIdentity
     units: tuple[ScoredUnit, ...]

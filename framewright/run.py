@@ -23,19 +23,12 @@ from framewright.gpus import visible_gpus
 from framewright.outputs import output_suffix, resolve_output
 from framewright.plan import split, upload
 from framewright.report import build_report
-from framewright.results import RunReport
+from framewright.results import RunReport, ScoredUnit
 from framewright.score import score_unit, scored_unit
 from framewright.settings import Settings, get_settings
 from framewright.stitch import stitch
 from framewright.storage import Store, open_store
-from framewright.types import (
-    Manifest,
-    Progress,
-    ProgressCallback,
-    ScoredUnit,
-    ScorerIdentity,
-    Treatment,
-)
+from framewright.types import Manifest, Progress, ProgressCallback, ScorerIdentity, Treatment
 
 __all__ = ["run"]
 
@@ -67,7 +60,8 @@ def run(
 
     Args:
         source: the video.
-        output: a file, whose suffix decides the container, or a folder ending in ``/``.
+        output: a file, whose suffix decides the container, or a folder ending in ``/``. A table
+            of records ends in ``.parquet``.
         scorer: what to score with.
         unit_seconds: length of video per unit, in seconds; from the settings if None.
         treatment: what to do with damage, interlacing and HDR; the defaults if None.
@@ -85,7 +79,7 @@ def run(
     settings = settings or get_settings()
     store = open_store(settings.work_store, settings)
     clock, started_at = _Clock(), time.time()
-    suffix = output_suffix(output)
+    suffix = output_suffix(output, scorer)
     with tempfile.TemporaryDirectory(
         prefix="framewright-", dir=settings.scratch_folder or None
     ) as scratch:

@@ -12,34 +12,34 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pydantic import ValidationError
 
 from framewright.assets import FetchedAssets
 from framewright.errors import (
-    EnvironmentMismatch,
     FrameCountError,
     ManifestError,
-    ScorerFailed,
     SourceRefused,
 )
 from framewright.files import file_sha256
 from framewright.media.check import MAX_PREROLL
-from framewright.media.color import FrameToRgb, Pixels, RgbToFrame
+from framewright.media.color import FrameToRgb, Pixels
 from framewright.media.decode import BundleSource, MissingFrames
-from framewright.media.encode import UnitEncoder, encoder_build
 from framewright.media.pictures import needed_frames, shown_pictures
 from framewright.media.treatment import tone_maps, treated
 from framewright.pipeline import overlap
 from framewright.plan import load_manifest
+from framewright.results import ScoredUnit
 from framewright.settings import Settings, get_settings
+from framewright.sinks import Sink, check_sink, load_scorer, open_sink
 from framewright.storage import Store
-from framewright.types import Manifest, Progress, ProgressCallback, ScoredUnit, ScorerIdentity, Unit
+from framewright.types import Manifest, Progress, ProgressCallback, ScorerIdentity, Unit
+from framewright.values import RESULT_SUFFIXES
 
 if TYPE_CHECKING:
     from framewright.media.tonemap import ToneMap
-    from framewright.model import LoadedScorer
+    from framewright.model import Loaded
 
 __all__ = ["finished_units", "score_unit", "scored_unit"]
 
@@ -57,13 +57,14 @@ def score_unit(
     settings: Settings | None = None,
     progress: ProgressCallback | None = None,
 ) -> ScoredUnit:
-    """Score a unit and publish its clip, then its record; do nothing where that is done already.
+    """Score a unit and publish its clip or table, then its record; do nothing where that is done.
 
     Safe to call from several threads: they take turns, because they share one model.
 
     Raises:
         EnvironmentMismatch: this process has another encoder or scorer than the job was planned
             with.
+        InputError: it lacks the package that writes tables.
         SourceRefused: the source is damaged within this unit.
         OutOfMemory: not even one frame fits into the device's memory.
         StoreUnavailable: the store did not answer.
@@ -87,10 +88,10 @@ def _score_and_publish(
     with tempfile.TemporaryDirectory(
         prefix="framewright-", dir=settings.scratch_folder or None
     ) as folder:
-        clip = Path(folder) / "unit.mp4"
+        result = Path(folder) / f"unit{RESULT_SUFFIXES[manifest.scorer.result]}"
         started_at = time.time()
         started, before = time.perf_counter(), model.model_seconds
-        run = _score_into(clip, store, manifest, unit, model, settings, progress)
+        described = _score_into(result, store, manifest, unit, model, settings, progress)
         seconds = time.perf_counter() - started
         record = ScoredUnit(
             job_key=manifest.job_key,
@@ -98,11 +99,8 @@ def _score_and_publish(
             start=unit.start,
             stop=unit.stop,
             frames=unit.frames,
-            width=run.width,
-            height=run.height,
-            reorder_frames=run.reorder_frames,
-            video_sha256=file_sha256(clip),
-            size_bytes=clip.stat().st_size,
+            result_sha256=file_sha256(result),
+            size_bytes=result.stat().st_size,
             started_at=started_at,
             seconds=seconds,
             setup_seconds=model.setup_seconds,
@@ -110,8 +108,9 @@ def _score_and_publish(
             batch_frames=model.batch_frames,
             device=str(model.device),
             worker=f"{socket.gethostname()}:{os.getpid()}",
+            **described,
         )
-        store.put(manifest.unit_video_key(index, record.video_sha256), clip)
+        store.put(manifest.unit_result_key(index, record.result_sha256), result)
     store.put(manifest.unit_record_key(index), record.model_dump_json().encode())
     model.setup_seconds = 0.0
     logger.info(
@@ -133,10 +132,10 @@ def scored_unit(store: Store, manifest: Manifest, index: int) -> ScoredUnit | No
         record = ScoredUnit.model_validate_json(store.read(manifest.unit_record_key(index)))
     except (KeyError, ValidationError):
         return None
-    clip = store.stat(manifest.unit_video_key(index, record.video_sha256))
+    result = store.stat(manifest.unit_result_key(index, record.result_sha256))
     whole = (
-        clip is not None
-        and clip.size_bytes == record.size_bytes
+        result is not None
+        and result.size_bytes == record.size_bytes
         and record.job_key == manifest.job_key
         and (record.index, record.start, record.stop) == (index, unit.start, unit.stop)
     )
@@ -152,13 +151,9 @@ def finished_units(store: Store, manifest: Manifest) -> set[int]:
     }
 
 
-def _model_for(store: Store, manifest: Manifest, settings: Settings) -> LoadedScorer:
+def _model_for(store: Store, manifest: Manifest, settings: Settings) -> Loaded[Any]:
     """Return the job's model, loaded and ready for its frames."""
-    if encoder_build() != manifest.encoder.build:
-        raise EnvironmentMismatch(
-            f"this worker encodes with {encoder_build()}, the job was planned with "
-            f"{manifest.encoder.build}: install the same release of PyAV everywhere."
-        )
+    check_sink(manifest)
     fetch = FetchedAssets(store, settings)
     model = _loaded_scorer(manifest.scorer.model_dump_json(), fetch)
     model.prepare(manifest.video.width, manifest.video.height, manifest.video.rotation)
@@ -166,22 +161,24 @@ def _model_for(store: Store, manifest: Manifest, settings: Settings) -> LoadedSc
 
 
 @lru_cache(maxsize=1)
-def _loaded_scorer(identity: str, fetch: FetchedAssets) -> LoadedScorer:
-    from framewright.model import LoadedScorer  # loads torch, which only workers need
-
-    return LoadedScorer(ScorerIdentity.model_validate_json(identity), fetch.settings, fetch)
+def _loaded_scorer(identity: str, fetch: FetchedAssets) -> Loaded[Any]:
+    return load_scorer(ScorerIdentity.model_validate_json(identity), fetch.settings, fetch)
 
 
 def _score_into(
-    clip: Path,
+    path: Path,
     store: Store,
     manifest: Manifest,
     unit: Unit,
-    model: LoadedScorer,
+    model: Loaded[Any],
     settings: Settings,
     progress: ProgressCallback | None,
-) -> _UnitRun:
-    """Write a unit's clip; begin decoding ever earlier until all its frames come out."""
+) -> dict[str, int]:
+    """Write a unit's result; begin decoding ever earlier until all its frames come out.
+
+    Returns:
+        The fields of its record that describe the file.
+    """
     start = max(0, unit.start - model.context_frames)
     needed = needed_frames(manifest, start, unit.stop)
     first, stop = _bundles_for(manifest, needed)
@@ -193,8 +190,7 @@ def _score_into(
         ]
         run = _UnitRun(manifest, unit, start, model, settings, progress)
         try:
-            run(bundles, clip)
-            return run
+            return run(bundles, open_sink(manifest, unit, model, path))
         except MissingFrames as error:
             logger.info("unit %d: %s; decoding from one bundle earlier", unit.index, error)
             missing = error
@@ -250,7 +246,7 @@ class _UnitRun:
         manifest: Manifest,
         unit: Unit,
         start: int,
-        model: LoadedScorer,
+        model: Loaded[Any],
         settings: Settings,
         progress: ProgressCallback | None,
     ) -> None:
@@ -260,16 +256,15 @@ class _UnitRun:
         self._model = model
         self._settings = settings
         self._progress = progress
-        self._deep = "10le" in manifest.encoder.pixel_format
+        self._deep = manifest.encoder is not None and "10le" in manifest.encoder.pixel_format
         self._tone_map: ToneMap | None = None
         if tone_maps(manifest.video, manifest.treatment):
             from framewright.media.tonemap import ToneMap  # loads torch, which only workers need
 
             self._tone_map = ToneMap(manifest.video, model.device)
-        self.width = self.height = self.reorder_frames = 0
 
-    def __call__(self, bundles: list[BundleSource], clip: Path) -> None:
-        """Write the clip; then ``width``, ``height`` and ``reorder_frames`` describe it."""
+    def __call__(self, bundles: list[BundleSource], sink: Sink[Any]) -> dict[str, int]:
+        """Fill and close the sink; return what it says of its file."""
         video = self._manifest.video
         batch = self._model.batch_frames
         self._model.begin(self._start)
@@ -278,10 +273,11 @@ class _UnitRun:
             lambda batch: self._model(
                 batch, video.rotation, self._deep, video.mirrored, self._tone_map
             ),
-            lambda pictures: self._encode(pictures, clip),
+            lambda results: self._fill(sink, results),
             inbox_items=max(2, self._settings.queue_frames // batch),
             outbox_items=max(2 * batch, self._settings.queue_frames),
         )
+        return sink.close()
 
     def _batches(self, bundles: list[BundleSource]) -> Iterator[list[Pixels]]:
         manifest = self._manifest
@@ -296,34 +292,15 @@ class _UnitRun:
         if batch:
             yield batch
 
-    def _encode(self, pictures: Iterator[Pixels], clip: Path) -> None:
-        manifest, unit = self._manifest, self._unit
-        output = treated(manifest.video, manifest.treatment)
-        to_frame = RgbToFrame(
-            output.color,
-            manifest.encoder.pixel_format,
-            interlaced=output.field_order != "progressive",
-        )
-        context, count = unit.start - self._start, 0
-        encoder: UnitEncoder | None = None
-        for number, picture in enumerate(pictures):
-            if number < context:
+    def _fill(self, sink: Sink[Any], results: Iterator[Any]) -> None:
+        """Give the sink what was made of the unit's own frames."""
+        unit, count = self._unit, 0
+        for number, result in enumerate(results, self._start):
+            if number < unit.start:
                 continue
-            size = (picture.shape[2], picture.shape[1])
-            if encoder is not None and size != (self.width, self.height):
-                raise ScorerFailed(
-                    f"the scorer returned pictures of {self.width}x{self.height}, then of "
-                    f"{size[0]}x{size[1]} in one unit."
-                )
-            if encoder is None:
-                self.width, self.height = size
-                encoder = UnitEncoder(clip, manifest.encoder, output, self.width, self.height)
-            encoder.add(to_frame(picture))
+            sink.add(result)
             count += 1
             if self._progress:
                 self._progress(Progress("score", count, unit.frames))
-        if encoder is not None:
-            encoder.close()
-            self.reorder_frames = encoder.reorder_frames
         if count != unit.frames:
             raise FrameCountError(unit.frames, count, f"unit {unit.index}")

@@ -1,4 +1,4 @@
-"""Stitch scored units into the finished video: verified, then published whole."""
+"""Stitch scored units into the finished video or table: verified, then published whole."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from framewright.errors import InputError, OutputRefused, TransientError
@@ -18,11 +19,13 @@ from framewright.media.description import lost_description
 from framewright.media.fallback import assembled
 from framewright.media.mux import Muxed, mux
 from framewright.media.verify import verify_output
-from framewright.results import StreamOutcome
+from framewright.results import ScoredUnit, StreamOutcome
 from framewright.score import scored_unit
 from framewright.settings import Settings, get_settings
 from framewright.storage import Store, remove_older
-from framewright.types import Manifest, Progress, ProgressCallback, Record, ScoredUnit
+from framewright.tables import join_tables
+from framewright.types import Manifest, Progress, ProgressCallback, Record
+from framewright.values import RESULT_SUFFIXES
 
 __all__ = ["Stitched", "stitch"]
 
@@ -33,13 +36,15 @@ _LEFT_BEHIND_SECONDS = 24 * 3600.0
 
 
 class Stitched(Record):
-    """A finished video."""
+    """A finished video, or a finished table of records."""
 
     output: str
     sha256: str
     size_bytes: int
     width: int
     height: int
+    rows: int | None = None
+    """Records; None for a video."""
     frames: int
     duration_seconds: float
     streams: tuple[StreamOutcome, ...]
@@ -58,6 +63,8 @@ def stitch(
 ) -> Stitched:
     """Join a job's scored units and the source's other streams, check the file, and publish it.
 
+    Records are joined into a table, for which the source is not opened.
+
     ``output`` appears whole and verified, or not at all; a file that was there before stays until
     then.
 
@@ -70,8 +77,6 @@ def stitch(
     started = time.perf_counter()
     settings = settings or get_settings()
     units = _scored_units(store, manifest)
-    video = manifest.video
-    _check_source(source, manifest)
 
     def report(frames: int) -> None:
         if progress:
@@ -83,27 +88,9 @@ def stitch(
             prefix="framewright-", dir=settings.scratch_folder or None
         ) as folder,
     ):
-        clips = _Clips(store, manifest, units, Path(folder))
-        suffix = output.suffix.lower()
-
-        def assemble(spoilt: Mapping[int, Spoilt]) -> tuple[Muxed, list[StreamOutcome]]:
-            muxed = mux(
-                source,
-                manifest,
-                clips,
-                max(unit.reorder_frames for unit in units),
-                partial,
-                suffix,
-                Path(folder),
-                settings,
-                report,
-                spoilt,
-            )
-            notes = _verify(partial, manifest, muxed, suffix)
-            notes += lost_description(source, partial, muxed.targets, muxed.shift, suffix, settings)
-            return muxed, notes
-
-        muxed, notes = assembled(assemble, source, video, suffix, Path(folder), settings)
+        results = _Results(store, manifest, units, Path(folder))
+        work = _Work(source, manifest, units, results, partial, output, Path(folder), settings)
+        made = work.table(report) if manifest.encoder is None else work.video(report)
         digest, size_bytes = file_sha256(partial), partial.stat().st_size
     seconds = time.perf_counter() - started
     logger.info("%s: %d frames, verified, in %.1f s", output.name, manifest.frames, seconds)
@@ -112,14 +99,72 @@ def stitch(
         output=str(output),
         sha256=digest,
         size_bytes=size_bytes,
-        width=muxed.width,
-        height=muxed.height,
+        width=made.width,
+        height=made.height,
+        rows=made.rows,
         frames=manifest.frames,
-        duration_seconds=float(last * video.time_base),
-        streams=tuple(muxed.outcomes + notes),
-        warnings=video.warnings,
+        duration_seconds=float(last * manifest.video.time_base),
+        streams=made.streams,
+        warnings=manifest.video.warnings,
         seconds=seconds,
     )
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What is in the file that was written."""
+
+    width: int
+    height: int
+    rows: int | None = None
+    streams: tuple[StreamOutcome, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What a result is made from, and where it is written."""
+
+    source: Path
+    manifest: Manifest
+    units: list[ScoredUnit]
+    results: _Results
+    partial: Path
+    output: Path
+    folder: Path
+    settings: Settings
+
+    def table(self, report: Callable[[int], None]) -> _Made:
+        """Join the units' tables."""
+        rows = join_tables(self.manifest, self.results, self.source.name, self.partial, report)
+        return _Made(self.units[0].width, self.units[0].height, rows)
+
+    def video(self, report: Callable[[int], None]) -> _Made:
+        """Join the units' clips and the other streams of the source."""
+        source, manifest, settings = self.source, self.manifest, self.settings
+        suffix = self.output.suffix.lower()
+        _check_source(source, manifest)
+
+        def assemble(spoilt: Mapping[int, Spoilt]) -> tuple[Muxed, list[StreamOutcome]]:
+            muxed = mux(
+                source,
+                manifest,
+                self.results,
+                max(unit.reorder_frames for unit in self.units),
+                self.partial,
+                suffix,
+                self.folder,
+                settings,
+                report,
+                spoilt,
+            )
+            notes = _verify(self.partial, manifest, muxed, suffix)
+            notes += lost_description(
+                source, self.partial, muxed.targets, muxed.shift, suffix, settings
+            )
+            return muxed, notes
+
+        muxed, notes = assembled(assemble, source, manifest.video, suffix, self.folder, settings)
+        return _Made(muxed.width, muxed.height, streams=tuple(muxed.outcomes + notes))
 
 
 def _check_source(source: Path, manifest: Manifest) -> None:
@@ -154,18 +199,18 @@ def _scored_units(store: Store, manifest: Manifest) -> list[ScoredUnit]:
 
 
 def _not_scored(store: Store, manifest: Manifest, units: list[int]) -> TransientError:
-    """Take back the records of units whose clips cannot be used, and say what to do."""
+    """Take back the records of units whose files cannot be used, and say what to do."""
     for index in units:
         store.delete(manifest.unit_record_key(index))
     names = ", ".join(str(index) for index in units[:20]) + (", …" if len(units) > 20 else "")
     return TransientError(
-        f"the clips of units {names} are not in the store {store.url!r}, or not as they were "
+        f"the results of units {names} are not in the store {store.url!r}, or not as they were "
         "scored. Run the job again: it scores just these."
     )
 
 
-class _Clips:
-    """Fetches units' clips one at a time, so that the disk holds one, and checks their hash."""
+class _Results:
+    """Fetches units' files one at a time, so that the disk holds one, and checks their hash."""
 
     def __init__(
         self, store: Store, manifest: Manifest, units: list[ScoredUnit], folder: Path
@@ -177,12 +222,13 @@ class _Clips:
         self._held = -1
 
     def __call__(self, index: int) -> Path:
-        path = self._folder / "clip.mp4"
+        suffix = RESULT_SUFFIXES[self._manifest.scorer.result]
+        path = self._folder / f"unit{suffix}"
         if index != self._held:
-            wanted = self._units[index].video_sha256
+            wanted = self._units[index].result_sha256
             self._held = -1
             try:
-                self._store.download(self._manifest.unit_video_key(index, wanted), path)
+                self._store.download(self._manifest.unit_result_key(index, wanted), path)
                 whole = file_sha256(path) == wanted
             except KeyError:
                 whole = False

@@ -23,6 +23,7 @@ from pydantic import (
 from framewright.values import (
     MAX_FRAMES,
     MAX_TICKS,
+    RESULT_SUFFIXES,
     FrameRange,
     Hdr,
     Interlaced,
@@ -30,7 +31,7 @@ from framewright.values import (
     OnDamage,
     PositiveRatio,
     Ratio,
-    Seconds,
+    Result,
     Stage,
     check_held,
     check_tiled,
@@ -46,7 +47,6 @@ __all__ = [
     "OtherStream",
     "Progress",
     "ProgressCallback",
-    "ScoredUnit",
     "ScorerIdentity",
     "SourceInfo",
     "TickRuns",
@@ -238,6 +238,8 @@ class ScorerIdentity(Record):
     weights_sha256: str = ""
     params: JsonObject = Field(default_factory=dict)
     """Small and JSON-serialisable; enough to build the scorer on another machine."""
+    result: Result = "pictures"
+    """What it makes of a frame: a picture, or any number of records, which are rows of a table."""
     takes_hdr: bool = False
     """Whether the scorer expects HDR pictures (PQ or HLG) as they are encoded."""
 
@@ -281,7 +283,8 @@ class Manifest(Record):
     bundles: tuple[BundleRef, ...] = Field(min_length=1)
     units: tuple[Unit, ...] = Field(min_length=1)
     scorer: ScorerIdentity
-    encoder: EncoderSpec
+    encoder: EncoderSpec | None
+    """None where the scorer makes records."""
     treatment: Treatment = Treatment()
     checked: bool = False  # whether every frame was decoded once, so that damage is known
     held: tuple[FrameRange, ...] = ()
@@ -303,6 +306,8 @@ class Manifest(Record):
         if any(bundle.preroll > place for place, bundle in enumerate(self.bundles)):
             raise ValueError("a bundle's preroll begins before the first bundle")
         check_held(self.held, frames)
+        if (self.encoder is None) != (self.scorer.result == "records"):
+            raise ValueError("an encoder belongs to pictures, and to nothing else")
         return self
 
     @property
@@ -330,13 +335,20 @@ class Manifest(Record):
                 shown[frame - start] = first - 1 if first else end
         return shown
 
-    def unit_video_key(self, index: int, video_sha256: str) -> str:
-        """Storage key of a scored unit's clip, named by its content.
+    def clip_encoder(self) -> EncoderSpec:
+        """How clips are encoded; ValueError where the scorer makes records."""
+        if self.encoder is None:
+            raise ValueError(f"scorer {self.scorer.name!r} makes records, which are not encoded")
+        return self.encoder
 
-        So a record, which holds the hash, always means the clip that was made with it, although
+    def unit_result_key(self, index: int, sha256: str) -> str:
+        """Storage key of a scored unit's clip or table, named by its content.
+
+        So a record, which holds the hash, always means the file that was made with it, although
         two workers may score one unit.
         """
-        return f"{self.prefix}units/{index:05d}-{video_sha256[:16]}.mp4"
+        suffix = RESULT_SUFFIXES[self.scorer.result]
+        return f"{self.prefix}units/{index:05d}-{sha256[:16]}{suffix}"
 
     def unit_record_key(self, index: int) -> str:
         """Storage key of the JSON that says a scored unit is whole."""
@@ -346,44 +358,6 @@ class Manifest(Record):
 def job_prefix(job_key: str) -> str:
     """Storage prefix under which a job keeps its manifest and scored units."""
     return f"jobs/{job_key}/"
-
-
-class ScoredUnit(Record):
-    """The record beside a scored unit's clip; its presence and match mean: done."""
-
-    schema_version: Literal[1] = 1
-    job_key: Sha256
-    index: int = Field(ge=0)
-    start: int = Field(ge=0)
-    stop: int
-    frames: int = Field(gt=0)
-    width: int = Field(gt=0)
-    height: int = Field(gt=0)
-    reorder_frames: int = Field(ge=0)
-    """By how many places the encoder delayed a frame: sets the decoding times of the output."""
-    video_sha256: Sha256
-    size_bytes: int = Field(gt=0)
-    started_at: Seconds = 0.0
-    """When scoring began, with the model loaded: seconds since the epoch, by the worker's clock."""
-    seconds: Seconds
-    """Wall time of the unit on its worker, model loading excluded."""
-    setup_seconds: Seconds = 0.0
-    """Time to load the model, where this unit was the first of its process."""
-    model_seconds: Seconds
-    """Time inside the scorer."""
-    batch_frames: int
-    device: str
-    worker: str = ""
-    reused: bool = False
-    """True where an earlier run had scored it: set on the copy that is returned, never stored."""
-
-    @model_validator(mode="after")
-    def _agrees_with_itself(self) -> ScoredUnit:
-        if self.stop - self.start != self.frames:
-            raise ValueError(f"{self.frames} frames in [{self.start}, {self.stop})")
-        if self.reorder_frames >= self.frames:
-            raise ValueError(f"{self.reorder_frames} of {self.frames} frames reordered")
-        return self
 
 
 @dataclass(frozen=True, slots=True)

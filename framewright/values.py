@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 __all__ = [
     "MAX_FRAMES",
     "MAX_TICKS",
+    "RESULT_SUFFIXES",
     "FrameRange",
     "Hdr",
     "Interlaced",
@@ -21,6 +22,7 @@ __all__ = [
     "OnDamage",
     "PositiveRatio",
     "Ratio",
+    "Result",
     "Seconds",
     "Stage",
     "check_held",
@@ -30,8 +32,11 @@ __all__ = [
 OnDamage = Literal["refuse", "hold"]
 Interlaced = Literal["keep", "deinterlace"]
 Hdr = Literal["refuse", "tone-map", "pass"]
+Result = Literal["pictures", "records"]
 Stage = Literal["fit", "split", "check", "upload", "score", "stitch", "verify"]
 
+RESULT_SUFFIXES: dict[Result, str] = {"pictures": ".mp4", "records": ".parquet"}
+"""How a scored unit is stored: as a clip, or as rows of a table."""
 MAX_TICKS = 1 << 62
 """Time stamps are 64-bit integers with a sign; differences of two must be, too."""
 MAX_FRAMES = 1 << 27

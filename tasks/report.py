@@ -56,7 +56,8 @@ def publish_report(
         # The manifest has the name under which these bytes were first seen.
         named = report.source.model_copy(update={"name": source.name})
         report = report.model_copy(update={"source": named})
-        page = report_markdown(report, thumbnails(source, Path(stitched.output)))
+        pictures = thumbnails(source, Path(stitched.output)) if stitched.rows is None else []
+        page = report_markdown(report, pictures)
     description = (
         f"{source.name}: {report.frames_out:,} frames, {report.units_scored} of {len(units)} units "
         f"scored in this run, {report.frames_per_second:.1f} frames/s"

@@ -6,9 +6,10 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 import framewright
+from framewright.results import ScoredUnit
 from framewright.score import score_unit
 from framewright.storage import open_store
-from framewright.types import ScoredUnit, Unit
+from framewright.types import Unit
 from tasks.logs import engine_logs
 from tasks.policy import RETRIES, RETRY_DELAYS_SECONDS, worth_retrying
 

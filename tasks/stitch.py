@@ -1,4 +1,4 @@
-"""Stitch: scored units, sound and the rest into one verified file."""
+"""Stitch: scored units, with sound and the rest where they are video, into one verified file."""
 
 from __future__ import annotations
 

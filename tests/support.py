@@ -160,7 +160,7 @@ def plan_job(
 def clip_key(store: Store, manifest: Manifest, index: int) -> str:
     """Storage key of the clip that a unit's record names."""
     record = json.loads(store.read(manifest.unit_record_key(index)))
-    return manifest.unit_video_key(index, record["video_sha256"])
+    return manifest.unit_result_key(index, record["result_sha256"])
 
 
 def psnr_db(before: Any, after: Any, top: int) -> float:

@@ -71,7 +71,7 @@ def _place(name: str) -> tuple[bool, bool, str]:
     return (not name.isupper(), not name[0].isupper(), name)
 
 
-HEAVY = ("torch", "torchvision", "av", "numpy", "openvino", "prefect", "dask", "azure")
+HEAVY = ("torch", "torchvision", "av", "numpy", "openvino", "prefect", "dask", "azure", "pyarrow")
 REPORT = f"import sys; print([name for name in {HEAVY} if name in sys.modules])"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from framewright.errors import OutputRefused
-from framewright.outputs import output_suffix, resolve_output
+from framewright.outputs import output_suffix, possible_outputs, resolve_output
 from framewright.types import ScorerIdentity
 
 FAST = ScorerIdentity(name="fast", version="1", params={"style": "the_scream"})
@@ -16,28 +16,54 @@ FAST = ScorerIdentity(name="fast", version="1", params={"style": "the_scream"})
 
 @pytest.mark.parametrize("suffix", [".mp4", ".m4v", ".mov", ".mkv", ".webm"])
 def test_the_suffix_decides(suffix: str, tmp_path: Path) -> None:
-    assert output_suffix(f"{tmp_path}/out{suffix}") == suffix
-    assert output_suffix(f"{tmp_path}/OUT{suffix.upper()}") == suffix
+    assert output_suffix(f"{tmp_path}/out{suffix}", FAST) == suffix
+    assert output_suffix(f"{tmp_path}/OUT{suffix.upper()}", FAST) == suffix
 
 
 def test_a_folder_decides_nothing(tmp_path: Path) -> None:
-    assert output_suffix(f"{tmp_path}/") == ""
+    assert output_suffix(f"{tmp_path}/", FAST) == ""
 
 
 @pytest.mark.parametrize("name", ["out.avi", "out", "out.", ".mp4", "out.mp4.txt", "mp4"])
 def test_other_suffixes_are_refused_with_the_list(name: str, tmp_path: Path) -> None:
     with pytest.raises(OutputRefused, match=r"use one of \.mp4, \.m4v, \.mov, \.mkv, \.webm"):
-        output_suffix(f"{tmp_path}/{name}")
+        output_suffix(f"{tmp_path}/{name}", FAST)
+
+
+DETECT = ScorerIdentity(name="finder", version="1", result="records")
+
+
+def test_records_go_into_a_table(tmp_path: Path) -> None:
+    assert output_suffix(f"{tmp_path}/out.PARQUET", DETECT) == ".parquet"
+    assert output_suffix(f"{tmp_path}/", DETECT) == ""
+    found = resolve_output(f"{tmp_path}/new/", Path("a/clip.MOV"), ".parquet", DETECT)
+    assert found == tmp_path / "new" / "clip.finder.parquet"
+    assert possible_outputs(f"{tmp_path}/", Path("a/clip.MOV"), DETECT) == [
+        tmp_path / "clip.finder.parquet"
+    ]
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out", "out.csv"])
+def test_a_video_of_records_is_refused(name: str, tmp_path: Path) -> None:
+    said = r"'finder' makes records, not pictures, .* name an output that ends in \.parquet"
+    with pytest.raises(OutputRefused, match=said):
+        output_suffix(f"{tmp_path}/{name}", DETECT)
+
+
+def test_a_table_of_pictures_is_refused(tmp_path: Path) -> None:
+    said = r"'fast' makes pictures, and \.parquet holds records: name a video, one of \.mp4,"
+    with pytest.raises(OutputRefused, match=said):
+        output_suffix(f"{tmp_path}/out.parquet", FAST)
 
 
 def test_nothing_named_is_refused() -> None:
     with pytest.raises(OutputRefused, match="no output was named"):
-        output_suffix("")
+        output_suffix("", FAST)
 
 
 def test_a_folder_without_slash_is_refused_with_the_right_spelling(tmp_path: Path) -> None:
     with pytest.raises(OutputRefused, match=f"write '{tmp_path}/' to put the result into it"):
-        output_suffix(str(tmp_path))
+        output_suffix(str(tmp_path), FAST)
 
 
 def test_in_a_folder_name_and_container_follow_the_source(tmp_path: Path) -> None:

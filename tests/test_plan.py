@@ -14,7 +14,7 @@ from framewright.plan import job_key, load_manifest, planned, split, upload
 from framewright.scorers.identity import IdentityScorer
 from framewright.settings import Settings
 from framewright.storage import LocalStore
-from framewright.types import Manifest, Progress, ScorerIdentity, SourceInfo, Treatment
+from framewright.types import EncoderSpec, Manifest, Progress, ScorerIdentity, SourceInfo, Treatment
 from tests.support import plan_job
 from tests.torture.make import Clip, make
 
@@ -84,8 +84,12 @@ def test_what_does_not_decide_the_result_does_not(
     assert key(tmp_path, cfr25.path) == key(tmp_path, cfr25.path, **changes)
 
 
-def named(source: SourceInfo = SOURCE, unit_seconds: float = 1.0, **encoder: object) -> str:
-    return job_key(source, unit_seconds, IDENTITY, encoder, Treatment())
+def named(source: SourceInfo = SOURCE, unit_seconds: float = 1.0, **options: str) -> str:
+    return job_key(source, unit_seconds, IDENTITY, encoder(options), Treatment())
+
+
+def encoder(options: dict[str, str]) -> EncoderSpec:
+    return EncoderSpec(codec="libx264", pixel_format="yuv420p", options=options)
 
 
 def test_the_key_ignores_the_name_of_the_source() -> None:
@@ -99,7 +103,7 @@ def test_the_key_ignores_the_name_of_the_source() -> None:
 )
 def test_the_key_knows_the_treatment(change: dict[str, str]) -> None:
     treatment = Treatment.model_validate(change)
-    assert job_key(SOURCE, 1.0, IDENTITY, {}, treatment) != named()
+    assert job_key(SOURCE, 1.0, IDENTITY, encoder({}), treatment) != named()
 
 
 def test_a_new_release_scores_anew(monkeypatch: pytest.MonkeyPatch) -> None:

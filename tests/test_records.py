@@ -14,10 +14,11 @@ from pydantic import ValidationError
 from framewright import plan
 from framewright.errors import ManifestError
 from framewright.plan import load_manifest, split
+from framewright.results import ScoredUnit
 from framewright.scorers.identity import IdentityScorer
 from framewright.settings import get_settings
 from framewright.storage import LocalStore
-from framewright.types import ScoredUnit, TickRuns
+from framewright.types import TickRuns
 from tests.fuzz.targets import corpus
 from tests.support import plan_job
 from tests.torture.make import Clip

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from framewright import score as score_module
+from framewright import sinks as sinks_module
 from framewright.errors import (
     EngineBug,
     EnvironmentMismatch,
@@ -205,7 +206,7 @@ class TestContentAddressing:
         clip = store.read(clip_key(store, manifest, 0))
         store.delete(manifest.unit_record_key(0))
         second = score_unit(store, manifest.job_key, 0)
-        assert second.video_sha256 == first.video_sha256
+        assert second.result_sha256 == first.result_sha256
         assert store.read(clip_key(store, manifest, 0)) == clip
 
 
@@ -449,7 +450,7 @@ class TestRefusals:
         self, job: tuple[Store, Manifest], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         store, manifest = job
-        monkeypatch.setattr(score_module, "encoder_build", lambda: "libavcodec 1.2.3")
+        monkeypatch.setattr(sinks_module, "encoder_build", lambda: "libavcodec 1.2.3")
         with pytest.raises(
             EnvironmentMismatch,
             match=r"encodes with libavcodec 1\.2\.3, the job was planned with libavcodec .*PyAV",

@@ -42,8 +42,8 @@ def replace_clip(job: Job, index: int, data: bytes, **changes: object) -> None:
     store, manifest = job
     record = score_unit(store, manifest.job_key, index)
     digest = hashlib.sha256(data).hexdigest()
-    update = {"size_bytes": len(data), "video_sha256": digest, "reused": False, **changes}
-    store.put(manifest.unit_video_key(index, digest), data)
+    update = {"size_bytes": len(data), "result_sha256": digest, "reused": False, **changes}
+    store.put(manifest.unit_result_key(index, digest), data)
     record = record.model_copy(update=update)
     store.put(manifest.unit_record_key(index), record.model_dump_json().encode())
 
@@ -273,7 +273,7 @@ class TestRefusals:
         data = bytearray(store.read(key))
         data[len(data) // 2] ^= 0xFF
         store.put(key, bytes(data))
-        with pytest.raises(TransientError, match=r"clips of units 1 are not .*Run the job again"):
+        with pytest.raises(TransientError, match=r"results of units 1 are not .*Run the job again"):
             stitch(store, manifest, cfr25.path, out)
         self.assert_untouched(out)
         again = [score_unit(store, manifest.job_key, unit.index) for unit in manifest.units]
@@ -289,7 +289,7 @@ class TestRefusals:
             if progress.done == 25:
                 store.delete(clip_key(store, manifest, 2))
 
-        with pytest.raises(TransientError, match="clips of units 2 are not"):
+        with pytest.raises(TransientError, match="results of units 2 are not"):
             stitch(store, manifest, cfr25.path, out, progress=delete_last)
         self.assert_untouched(out)
         assert store.stat(manifest.unit_record_key(2)) is None

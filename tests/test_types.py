@@ -10,13 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from framewright.results import RunReport
+from framewright.results import RunReport, ScoredUnit
 from framewright.types import (
     BundleRef,
     ColorSpec,
     EncoderSpec,
     Manifest,
-    ScoredUnit,
     ScorerIdentity,
     SourceInfo,
     TickRuns,
@@ -68,7 +67,7 @@ def unit_record(
         width=128,
         height=96,
         reorder_frames=2,
-        video_sha256="d" * 64,
+        result_sha256="d" * 64,
         size_bytes=100,
         started_at=started_at,
         seconds=seconds,
@@ -110,7 +109,7 @@ def test_ratios_stay_exact_in_json() -> None:
 def test_keys_follow_from_content_and_job() -> None:
     assert MANIFEST.bundles[0].key == f"bundles/cc/{'c' * 64}.pkts"
     assert MANIFEST.prefix == f"jobs/{'a' * 64}/"
-    key = MANIFEST.unit_video_key(1, "0123456789abcdef" * 4)
+    key = MANIFEST.unit_result_key(1, "0123456789abcdef" * 4)
     assert key == f"jobs/{'a' * 64}/units/00001-0123456789abcdef.mp4"
     assert MANIFEST.unit_record_key(12345) == f"jobs/{'a' * 64}/units/12345.json"
 

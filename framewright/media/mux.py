@@ -117,7 +117,7 @@ def mux(
             detail = f"all streams moved together by {float(shift):+.6f} s, to start the file at 0"
             muxed.outcomes.append(_changed(manifest, detail))
         output_video = treated(manifest.video, manifest.treatment)
-        lost = lost_properties(output_video, manifest.encoder, suffix)
+        lost = lost_properties(output_video, manifest.clip_encoder(), suffix)
         muxed.outcomes.extend(_changed(manifest, detail) for detail in lost)
         template = stack.enter_context(open_media(clip(0)))
         video = _add_video(out, template, manifest, rule)

@@ -9,12 +9,12 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from framewright.errors import EnvironmentMismatch, ScorerOptionError
+from framewright.errors import EnvironmentMismatch, ScorerFailed, ScorerOptionError
 from framewright.scorers.asset import Asset, Fetch, fetched_by
-from framewright.scorers.base import Scorer
+from framewright.scorers.base import RecordScorer, Scorer
 from framewright.types import ProgressCallback, ScorerIdentity
 
-__all__ = ["Scorer", "create", "describe", "rebuild", "scorer_names"]
+__all__ = ["AnyScorer", "RecordScorer", "Scorer", "create", "describe", "rebuild", "scorer_names"]
 
 GROUP = "framewright.scorers"
 
@@ -24,6 +24,8 @@ _PROGRESS = "progress"
 _SHOWN_LETTERS = 100
 """Of a value in an error: some hold kilobytes."""
 
+AnyScorer = Scorer | RecordScorer
+
 
 def scorer_names() -> list[str]:
     """Names of all installed scorers, sorted."""
@@ -31,9 +33,9 @@ def scorer_names() -> list[str]:
 
 
 @lru_cache(maxsize=32)
-def _load(name: str) -> type[Scorer]:
+def _load(name: str) -> type[AnyScorer]:
     for entry in entry_points(group=GROUP, name=name):
-        loaded: type[Scorer] = entry.load()
+        loaded: type[AnyScorer] = entry.load()
         return loaded
     raise ScorerOptionError(
         f"unknown scorer {name!r}. Installed scorers: {', '.join(scorer_names())}."
@@ -42,7 +44,7 @@ def _load(name: str) -> type[Scorer]:
 
 def create(
     name: str, options: Mapping[str, Any], progress: ProgressCallback | None = None
-) -> Scorer:
+) -> AnyScorer:
     """Construct a scorer by name from a user's options, not yet set up.
 
     Args:
@@ -53,6 +55,7 @@ def create(
     Raises:
         ScorerOptionError: no such scorer, an option it does not take, one that it needs and does
             not get, or a value of another type or out of range.
+        ScorerFailed: it has not the methods that its result needs.
     """
     factory = _load(name)
     allowed = _options(factory)
@@ -64,17 +67,24 @@ def create(
         )
     try:
         if _PROGRESS in inspect.signature(factory).parameters:
-            return factory(**options, progress=progress)  # type: ignore[call-arg]
-        return factory(**options)
+            scorer = factory(**options, progress=progress)  # type: ignore[call-arg]
+        else:
+            scorer = factory(**options)
     except (TypeError, ValueError) as error:
         given = ", ".join(f"{key}={repr(value)[:_SHOWN_LETTERS]}" for key, value in options.items())
         raise ScorerOptionError(
             f"scorer {name!r} does not work with the options {given or '(none)'}: {error}. "
             f"Its options: {', '.join(allowed) or 'none'}."
         ) from error
+    if not isinstance(scorer, RecordScorer if scorer.identity.result == "records" else Scorer):
+        raise ScorerFailed(
+            f"scorer {name!r} says that it makes {scorer.identity.result}, and lacks a part of "
+            "what that needs; see Scorer and RecordScorer in framewright.scorers.base."
+        )
+    return scorer
 
 
-def rebuild(identity: ScorerIdentity, fetch: Fetch | None = None) -> Scorer:
+def rebuild(identity: ScorerIdentity, fetch: Fetch | None = None) -> AnyScorer:
     """Construct the scorer that an identity describes, as a worker does.
 
     Args:

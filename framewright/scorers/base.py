@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from framewright.scorers.asset import Asset
 from framewright.types import ScorerIdentity
@@ -11,7 +12,20 @@ from framewright.types import ScorerIdentity
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["HasAssets", "Prepares", "Scorer", "Sequential"]
+__all__ = [
+    "Column",
+    "ColumnType",
+    "HasAssets",
+    "Prepares",
+    "RecordScorer",
+    "Row",
+    "Scorer",
+    "Sequential",
+]
+
+ColumnType = Literal["bool", "int64", "float32", "float64", "string"]
+Row = Mapping[str, bool | int | float | str]
+"""One record: a value for every column, none of them missing, floats finite."""
 
 
 @runtime_checkable
@@ -60,6 +74,55 @@ class Scorer(Protocol):
 
         Returns:
             Pictures of shape (N, 3, s*H, s*W) for a whole number s, same range and meaning.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the table that a scorer of records makes."""
+
+    name: str
+    type: ColumnType
+    meaning: str
+    """What a value says, in which unit, from where: it goes into the file beside the column."""
+
+
+@runtime_checkable
+class RecordScorer(Protocol):
+    """A model that makes records of every frame instead of a picture: objects, scores, counts.
+
+    All that ``Scorer`` says of the constructor, ``identity``, ``context_frames`` and ``setup``
+    holds here, too; ``identity.result`` is ``"records"``.
+    """
+
+    @property
+    def identity(self) -> ScorerIdentity:
+        """As for ``Scorer``, with the result ``"records"``."""
+
+    @property
+    def context_frames(self) -> int:
+        """Frames before a unit that the model wants to see first; their records are dropped."""
+
+    @property
+    def columns(self) -> Sequence[Column]:
+        """What every record has; the same for all frames, known without ``setup``.
+
+        framewright puts ``frame``, ``pts``, ``time`` and ``held`` before them; those names are
+        taken.
+        """
+
+    def setup(self, device: torch.device, threads: int) -> None:
+        """Load the model onto a device; called once per worker process."""
+
+    def record(self, frames: torch.Tensor) -> Sequence[Sequence[Row]]:
+        """Look at a batch of consecutive frames.
+
+        Args:
+            frames: as ``Scorer.score`` gets them: float32, shape (N, 3, H, W), RGB in [0, 1],
+                upright as a player shows them. Coordinates in records are pixels of these.
+
+        Returns:
+            For each frame its records, none or many, as Python's own bool, int, float and str.
         """
 
 

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import psutil
+import pyarrow.parquet as pq
 import pytest
 from prefect.client.schemas.objects import FlowRun
 
@@ -105,6 +106,25 @@ def test_the_choice_of_cluster_is_told(first: FlowRun, runs: Runs) -> None:
             return
         time.sleep(0.5)
     pytest.fail(f"only these lines came: {lines}")
+
+
+def test_records_become_a_table(runs: Runs, cfr25: Clip, tmp_path: Path) -> None:
+    run = runs(video=str(cfr25.path), output=f"{tmp_path}/", scorer="brightness", unit_seconds=1.0)
+    assert state_of(run)[0] == "Completed", state_of(run)
+    table = pq.read_table(tmp_path / "cfr25.brightness.parquet")
+    assert table["frame"].to_pylist() == list(range(75))
+    assert all(0 < mean < 1 for mean in table["mean"].to_pylist())
+    assert runs.scored(run) == UNITS
+    page = str(runs.artifacts(run)["markdown"].data)
+    assert "| records | 75 |" in page
+    assert "data:image" not in page
+
+
+def test_a_comparison_of_records_is_refused(runs: Runs, cfr25: Clip, tmp_path: Path) -> None:
+    run = runs(video=str(cfr25.path), output=f"{tmp_path}/", scorer="brightness", comparison=True)
+    name, message = state_of(run)
+    assert name == "Failed"
+    assert "'brightness' makes records, of which there is no clip to compare" in message
 
 
 def test_a_second_run_scores_nothing(

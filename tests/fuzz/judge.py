@@ -232,7 +232,7 @@ class _Pictures:
         guesses = manifest.video.codec == "mpeg4" and _is_cut_off(manifest)  # see `is_spoilt`
         self._warned = guesses or any(CONCEALED in words for words in manifest.video.warnings)
         self._to_rgb = FrameToRgb(manifest.video.color)
-        self._to_frame = RgbToFrame(manifest.video.color, manifest.encoder.pixel_format)
+        self._to_frame = RgbToFrame(manifest.video.color, manifest.clip_encoder().pixel_format)
 
     def same(self, source: VideoFrame, result: VideoFrame) -> bool:
         """Whether the output shows what the source does, with the colours of the way there."""

@@ -21,13 +21,13 @@ from framewright.media.bundle import BundleReader, BundleWriter, PacketRecord, S
 from framewright.media.decode import MissingFrames, decode_frames, shown_frames
 from framewright.media.split import split_video
 from framewright.plan import _parse
+from framewright.results import ScoredUnit
 from framewright.settings import Settings
 from framewright.types import (
     BundleRef,
     ColorSpec,
     EncoderSpec,
     Manifest,
-    ScoredUnit,
     ScorerIdentity,
     SourceInfo,
     TickRuns,
@@ -218,7 +218,7 @@ def _records() -> list[bytes]:
         width=128,
         height=96,
         reorder_frames=2,
-        video_sha256="d" * 64,
+        result_sha256="d" * 64,
         size_bytes=1000,
         started_at=1.5e9,
         seconds=1.25,

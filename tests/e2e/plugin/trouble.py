@@ -1,4 +1,4 @@
-"""A scorer from another package, found like any user's own: slow, or deadly, as the test asks."""
+"""Scorers from another package, found like any user's own: slow or deadly, or of records."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+from framewright.scorers.base import Column
 from framewright.types import ScorerIdentity
 
 if TYPE_CHECKING:
@@ -41,3 +42,18 @@ class TroubleScorer:
             os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(self._seconds * len(frames))
         return frames
+
+
+class BrightnessScorer:
+    """Records how bright a frame is."""
+
+    identity = ScorerIdentity(name="brightness", version="1", result="records")
+    context_frames = 0
+    columns = (Column("mean", "float64", "mean of R, G and B, from 0 to 1"),)
+
+    def setup(self, device: torch.device, threads: int) -> None:
+        """Nothing to load."""
+
+    def record(self, frames: torch.Tensor) -> list[list[dict[str, float]]]:
+        """Return one record for each frame."""
+        return [[{"mean": float(frame.mean())}] for frame in frames]
