@@ -119,5 +119,5 @@ def describe(name: str) -> str:
     return f"{line} Options: {options or 'none'}."
 
 
-def _options(factory: type[Scorer]) -> list[str]:
+def _options(factory: type[AnyScorer]) -> list[str]:
     return [name for name in inspect.signature(factory).parameters if name != _PROGRESS]

@@ -89,7 +89,8 @@ def _start(
     drawn = contents[:_BATCH, :, :_SIDE, :_SIDE]
     candidates = [guess, *named]
     losses = [float(_loss(net, encoder, style, drawn, wanted)) for style in candidates]
-    return candidates[losses.index(min(losses))].clone()
+    best: Tensor = candidates[losses.index(min(losses))]
+    return best.clone()
 
 
 def _loss(
@@ -108,7 +109,8 @@ def _loss(
     far = _distance(_statistics(maps, half), wanted)
     lost = (maps[-1].float().relu() - kept).square().mean() / kept.square().mean().clamp_min(1e-3)
     rough = (painted.diff(dim=-1)).abs().mean() + (painted.diff(dim=-2)).abs().mean()
-    return _STYLE * far + _CONTENT * lost + _SMOOTH * rough
+    total: Tensor = _STYLE * far + _CONTENT * lost + _SMOOTH * rough
+    return total
 
 
 def _seen(encoder: SmallEncoder, pictures: Tensor) -> tuple[list[Tensor], list[Tensor]]:

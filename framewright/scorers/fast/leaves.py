@@ -33,7 +33,7 @@ def _picture(side: int, dice: np.random.Generator) -> np.ndarray:
     picture = np.full((side, side, 3), dice.uniform(0.1, 0.9), np.float32)
     picture += 0.1 * dice.normal(size=3) + dice.uniform(0.02, 0.2) * textures[0][..., None]
     colours = dice.uniform(0, 1, (_COLOURS, 1)) + 0.12 * dice.normal(size=(_COLOURS, 3))
-    ends = 1 / np.square([_LARGEST * side, _SMALLEST * side])
+    ends = (_LARGEST * side) ** -2, (_SMALLEST * side) ** -2
     for radius in 1 / np.sqrt(dice.uniform(*ends, _SHAPES)):
         x, y = dice.uniform(0, side, 2)
         turn, flat = dice.uniform(0, np.pi), dice.uniform(0.4, 1)
