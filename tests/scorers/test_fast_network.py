@@ -85,7 +85,7 @@ def test_baking_refuses_a_vector_of_another_length(net: ConditionalStyleNet) -> 
 
 
 def test_weights_are_small() -> None:
-    data = resources.files("framewright.scorers.fast").joinpath("weights", "fast-v1.safetensors")
+    data = resources.files("framewright.scorers.fast").joinpath("weights", "fast-v2.safetensors")
     assert len(data.read_bytes()) <= 1_000_000
     assert len(weights_sha256()) == 64
 
@@ -104,7 +104,7 @@ def test_every_style_is_there_and_paints_differently(
 
 def test_metadata_agrees_with_the_weights_file() -> None:
     folder = resources.files("framewright.scorers.fast").joinpath("weights")
-    data = folder.joinpath("fast-v1.safetensors").read_bytes()
+    data = folder.joinpath("fast-v2.safetensors").read_bytes()
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
     assert tuple(json.loads(header["styles"])) == style_names()
     assert int(header["steps"]) > 0
