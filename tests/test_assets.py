@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from framewright.assets import FetchedAssets, assets_of, upload_assets
+from framewright.cli import main
 from framewright.errors import InputError, ManifestError
 from framewright.plan import split, upload
 from framewright.score import score_unit
@@ -21,6 +22,7 @@ from framewright.scorers.asset import Asset, asset
 from framewright.settings import Settings, get_settings
 from framewright.storage import LocalStore, Store, open_store
 from framewright.types import ScorerIdentity
+from tests.scorers.onnx_bytes import frames_model, node
 from tests.support import Weighted, plan_job, register
 from tests.torture.make import Clip
 
@@ -163,3 +165,18 @@ def test_a_job_whose_scorer_has_a_file(
     record = score_unit(store, manifest.job_key, 0)
     assert record.frames == 75
     assert Weighted.loaded == ["0.5"]
+
+
+def test_the_command_brings_a_model_to_its_workers(cfr25: Clip, tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    model = frames_model([node("Identity", ["frames"], "pictures")])
+    (tmp_path / "model.onnx").write_bytes(model)
+    (tmp_path / "model.toml").touch()
+    command = ["score", str(cfr25.path), f"{tmp_path}/out.mp4", "--scorer", "exported"]
+    option = ["--option", f"model={tmp_path}/model.onnx", "--workers", "1", "--quiet"]
+    assert main([*command, *option]) == 0
+    name = hashlib.sha256(model).hexdigest()
+    assert [info.key for info in LocalStore(tmp_path / "work").list("assets/")] == [
+        f"assets/{name[:2]}/{name}"
+    ]
+    assert (tmp_path / "cache" / "assets" / f"{name}.onnx").read_bytes() == model

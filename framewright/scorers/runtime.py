@@ -46,14 +46,14 @@ def build_runner(
             What it computes depends on the frames' shape, never on their values.
         device: where the frames will be; the pictures stay there.
         threads: CPU threads to use; without meaning on a GPU.
-        precision: ``bf16`` or ``f32``; by default what the device is best at.
+        precision: of OpenVINO: ``bf16`` or ``f32``; by default what the processor is best at.
 
     Returns:
         A callable for use from one thread at a time.
     """
     network = network.eval().requires_grad_(False)
     if device.type == "cuda":
-        return _CudaRunner(network, device, precision)
+        return _CudaRunner(network, device)
     if importlib.util.find_spec("openvino") is not None:
         return OpenVinoRunner(network, threads, precision)
     torch.set_num_threads(threads)
@@ -110,17 +110,14 @@ def compile_on_cpu(model: Any, threads: int, precision: str | None = None) -> An
 
 
 class _CudaRunner:
-    """Runs a network on a GPU, in bfloat16 unless told."""
+    """Runs a network on a GPU in bfloat16."""
 
-    def __init__(
-        self, network: nn.Module, device: torch.device, precision: str | None = None
-    ) -> None:
-        self._half = precision != "f32"
+    def __init__(self, network: nn.Module, device: torch.device) -> None:
         self._network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @torch.inference_mode()
     def __call__(self, frames: Tensor) -> Tensor:
-        with torch.autocast("cuda", torch.bfloat16, enabled=self._half):
+        with torch.autocast("cuda", torch.bfloat16):
             pictures: Tensor = self._network(frames.contiguous(memory_format=torch.channels_last))
         return pictures.float().contiguous()
 

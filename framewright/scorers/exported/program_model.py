@@ -40,24 +40,28 @@ class ProgramRunner:
     def setup(self, device: torch.device, threads: int) -> None:
         """Move it to the device."""
         self._device = device
-        self._run = build_runner(self._network, device, threads, self._precision)
+        if device.type == "cpu":
+            self._run = build_runner(self._network, device, threads, self._precision)
+        else:
+            self._run = self._network.to(device)
 
     def prepare(self, height: int, width: int) -> None:
         """Compile for frames of a size; where OpenVINO cannot, torch runs it as it is."""
         frames = torch.zeros(1, 3, height, width, device=self._device)
         with torch.inference_mode():
             self._network(frames)  # what is wrong with the model itself is said here
+            if self._device.type != "cpu":
+                return
             try:
                 self._run(frames)
-            except RuntimeError as error:
-                if self._device.type != "cpu":
-                    raise
+            except Exception as error:  # noqa: BLE001 - whatever OpenVINO raises
                 logger.warning("OpenVINO cannot run the program, torch does: %s", error)
                 self._run = self._network
 
     def __call__(self, frames: Tensor) -> Tensor:
         """Run frames (N, 3, H, W), RGB in [0, 1], through the program."""
-        with torch.inference_mode():
+        half = self._device.type == "cuda" and self._precision == "bf16"
+        with torch.inference_mode(), torch.autocast("cuda", torch.bfloat16, enabled=half):
             if self._alone:
                 return torch.cat([self._run(frame[None]) for frame in frames])
             return self._run(frames)
