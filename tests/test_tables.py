@@ -16,6 +16,7 @@ import torch
 
 from framewright import score as score_module
 from framewright import tables
+from framewright.cli import main
 from framewright.errors import (
     InputError,
     OutOfMemory,
@@ -391,6 +392,21 @@ def test_a_scorer_that_says_records_must_make_them(monkeypatch: pytest.MonkeyPat
     register(monkeypatch, wrong, "finder")
     with pytest.raises(ScorerFailed, match="'finder' says that it makes pictures, and lacks"):
         create("finder", {})
+
+
+def test_the_command_knows_what_a_scorer_makes(
+    moving: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["plan", str(moving), "--scorer", "finder"]) == 0
+    assert "container mov,mp4,m4a,3gp,3g2,mj2 -> .parquet" in capsys.readouterr().out
+    for scorer, name, said in (
+        ("finder", "out.mp4", "'finder' makes records, not pictures"),
+        ("identity", "out.parquet", "'identity' makes pictures"),
+    ):
+        out = tmp_path / name
+        assert main(["score", str(moving), str(out), "--scorer", scorer]) == 2
+        assert said in capsys.readouterr().err
+        assert not out.exists()
 
 
 def test_without_pyarrow_nothing_is_begun(
