@@ -1,4 +1,4 @@
-"""CPU milliseconds per frame of ``fast`` with its knobs, and at sizes up to 4K, side by side on a CPU.
+"""CPU milliseconds per frame of ``fast`` with its knobs, and at sizes up to 4K, side by side.
 
     python -m benchmarks.fast_knobs [--rounds 7]
 
