@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def painting_named(text: str) -> str | Path:
             return path
     except (OSError, RuntimeError, ValueError) as error:  # too long, no such home, a null byte
         raise ScorerOptionError(f"unknown style {text[:200]!r} ({error}). {known}") from error
-    if len(path.parts) > 1 or path.suffix or text.startswith("~"):
+    if "/" in text or os.sep in text or path.suffix or text.startswith("~"):
         what = "is a folder" if path.is_dir() else "does not exist"
         raise ScorerOptionError(f"the image {text!r} {what}. {known}")
     raise ScorerOptionError(f"unknown style {text!r}. {known}")

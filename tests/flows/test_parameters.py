@@ -1,9 +1,10 @@
 import re
 
+import jsonschema
 import pytest
 from prefect.utilities.callables import parameter_schema
 
-from flows.parameters import artifact_key
+from flows.parameters import artifact_key, look_of
 from flows.score_video import score_video
 from framewright.scorers import scorer_names
 
@@ -22,7 +23,10 @@ def test_only_video_and_output_must_be_given() -> None:
 def test_scorers_and_styles_are_offered_as_choices() -> None:
     assert SCHEMA.properties["scorer"]["enum"] == scorer_names()
     assert SCHEMA.properties["scorer"]["default"] in scorer_names()
-    assert "starry_night" in SCHEMA.properties["style"]["enum"]
+    shipped, image = SCHEMA.properties["style"]["anyOf"]
+    assert "starry_night" in shipped["enum"]
+    assert image["pattern"] == "^/", "typed by hand"
+    assert SCHEMA.properties["style"]["default"] in shipped["enum"]
 
 
 def test_limits_are_part_of_the_form() -> None:
@@ -53,6 +57,28 @@ def test_wrong_values_are_refused_before_the_flow_begins(
     good = {"video": "/a.mp4", "output": "/out/"}
     with pytest.raises(Exception, match=message):
         score_video.validate_parameters({**good, **parameters})
+
+
+@pytest.mark.parametrize("style", ["", "wave", "/data/my painting.jpg"])
+def test_a_style_is_a_choice_or_a_path(style: str) -> None:
+    given = {"video": "/a.mp4", "output": "/o/", "style": style}
+    score_video.validate_parameters(given)
+    jsonschema.validate(given, SCHEMA.model_dump())
+
+
+def test_a_style_that_is_neither_is_refused_by_the_form() -> None:
+    with pytest.raises(jsonschema.ValidationError, match="'cubism' is not valid"):
+        jsonschema.validate(
+            {"video": "/a", "output": "/o/", "style": "cubism"}, SCHEMA.model_dump()
+        )
+
+
+@pytest.mark.parametrize(
+    ("style", "look"),
+    [("", "fast"), ("wave", "wave"), ("/data/my painting.jpg", "my painting.jpg")],
+)
+def test_a_run_is_called_after_its_painting(style: str, look: str) -> None:
+    assert look_of(style, "fast") == look
 
 
 @pytest.mark.parametrize("address", ["", "/work", "file:///work"])

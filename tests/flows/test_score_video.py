@@ -1,6 +1,7 @@
 """The flow's own decisions after the result is in its place; the run itself is in tests/e2e."""
 
 import logging
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -47,6 +48,7 @@ def stores(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     identity = IdentityScorer.identity
     monkeypatch.setattr(module, "create", lambda *_: SimpleNamespace(identity=identity))
     monkeypatch.setattr(module, "get_run_logger", lambda: logging.getLogger("test"))
+    monkeypatch.setattr(module, "engine_logs", nullcontext)
     monkeypatch.setattr(module, "_plan", plan)
     monkeypatch.setattr(module, "_score", score)
     monkeypatch.setattr(module, "stitch_video", stitch)

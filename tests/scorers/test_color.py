@@ -130,6 +130,10 @@ class TestRefused:
         with pytest.raises(ScorerOptionError, match=r"needs one of: style \(.*starry_night.*image"):
             create("color", options)
 
+    def test_an_image_as_style(self, painting: Path) -> None:
+        as_style = create("color", {"style": str(painting)}).identity
+        assert as_style == create("color", {"image": str(painting)}).identity
+
     def test_both_named(self, painting: Path) -> None:
         with pytest.raises(ScorerOptionError, match="needs one of"):
             create("color", {"style": "starry_night", "image": str(painting)})

@@ -14,6 +14,8 @@ _RED, _GREEN, _BLUE = 0.2126, 0.7152, 0.0722
 """Luma weights of ITU-R BT.709."""
 
 _TINY = 1e-6
+_BAND = 360
+"""Lines that are worked on at a time."""
 
 
 def luma(pictures: Tensor) -> Tensor:
@@ -36,6 +38,14 @@ def keep_colors(frames: Tensor, painted: Tensor, share: float) -> Tensor:
     """
     if share == 0:
         return painted
+    result = torch.empty_like(painted)
+    for top in range(0, painted.shape[2], _BAND):  # of a large frame, few copies are held
+        rows = slice(top, top + _BAND)
+        result[:, :, rows] = _recolored(frames[:, :, rows], painted[:, :, rows], share)
+    return result
+
+
+def _recolored(frames: Tensor, painted: Tensor, share: float) -> Tensor:
     grey = luma(painted)
     chroma = frames - luma(frames)
     room = torch.where(chroma > 0, 1 - grey, grey) / chroma.abs().clamp_min_(_TINY)
