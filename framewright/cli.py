@@ -1,4 +1,4 @@
-"""The ``framewright`` command. The only module that prints."""
+"""The ``framewright`` command. It and ``cli_compare`` are the only modules that print."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from framewright import __version__
+from framewright.cli_compare import add_compare
 from framewright.errors import FramewrightError, InputError
 from framewright.types import Treatment
 
@@ -30,6 +31,7 @@ examples:
   framewright score film.mkv out.mkv --scorer color --option image=my_painting.jpg
   framewright plan holiday.mp4
   framewright styles
+  framewright compare holiday.mp4 painted.mp4
   framewright doctor
 
 exit status: 0 done, 2 the input was refused (the message says why), 1 anything else.
@@ -83,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_score(commands.add_parser("score", parents=[common], help="score a video"))
     _add_plan(commands.add_parser("plan", parents=[common], help="show what scoring would do"))
+    add_compare(commands, common)
     for name, function, text in (
         ("styles", _styles, "list the paintings that --style knows by name"),
         ("scorers", _scorers, "list the installed scorers"),
@@ -113,6 +116,13 @@ def _add_scorer_options(parser: argparse.ArgumentParser) -> None:
         type=float,
         metavar="S",
         help="length of video that one task scores, in seconds (default: 10)",
+    )
+    parser.add_argument(
+        "--stability",
+        type=float,
+        metavar="X",
+        help="how steady the pictures are made: 0 leaves them as the model made them, 1 is "
+        "steadiest (default: what suits the scorer)",
     )
     for option, field, text in (
         ("--on-damage", "on_damage", "a damaged video: refuse it, or hold the last good frame"),
@@ -169,9 +179,10 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
 
 
 def _treatment(arguments: argparse.Namespace) -> Treatment:
-    return Treatment(
-        on_damage=arguments.on_damage, interlaced=arguments.interlaced, hdr=arguments.hdr
-    )
+    if arguments.stability is not None and not 0 <= arguments.stability <= 1:
+        raise InputError(f"--stability {arguments.stability} is not possible; use 0 to 1.")
+    names = ("on_damage", "interlaced", "hdr", "stability")
+    return Treatment(**{name: getattr(arguments, name) for name in names})
 
 
 def _options(arguments: argparse.Namespace) -> dict[str, str]:

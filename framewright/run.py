@@ -69,7 +69,7 @@ def run(
         output: a file, whose suffix decides the container, or a folder ending in ``/``.
         scorer: what to score with.
         unit_seconds: length of video per unit, in seconds; from the settings if None.
-        treatment: what to do with damage, interlacing and HDR; the defaults if None.
+        treatment: what to do with damage, interlacing, HDR and flicker; the defaults if None.
         workers: scoring processes; one per GPU, or per core where there is none, if 0.
         settings: knobs; those of the process if None.
         progress: told about frames done.

@@ -29,10 +29,11 @@ from framewright.media.color import FrameToRgb, Pixels, RgbToFrame
 from framewright.media.decode import BundleSource, MissingFrames
 from framewright.media.encode import UnitEncoder, encoder_build
 from framewright.media.pictures import needed_frames, shown_pictures
-from framewright.media.treatment import tone_maps, treated
+from framewright.media.treatment import stability, tone_maps, treated
 from framewright.pipeline import overlap
 from framewright.plan import load_manifest
 from framewright.settings import Settings, get_settings
+from framewright.steady.stabiliser import Stabiliser, history_frames
 from framewright.storage import Store
 from framewright.types import Manifest, Progress, ProgressCallback, ScoredUnit, ScorerIdentity, Unit
 
@@ -180,7 +181,8 @@ def _score_into(
     progress: ProgressCallback | None,
 ) -> _UnitRun:
     """Write a unit's clip; begin decoding ever earlier until all its frames come out."""
-    start = max(0, unit.start - model.context_frames)
+    history = history_frames(stability(manifest.video, manifest.treatment))
+    start = max(0, unit.start - model.context_frames - history)
     needed = needed_frames(manifest, start, unit.stop)
     first, stop = _bundles_for(manifest, needed)
     missing: MissingFrames | None = None
@@ -259,6 +261,7 @@ class _UnitRun:
         self._settings = settings
         self._progress = progress
         self._deep = "10le" in manifest.encoder.pixel_format
+        self._stabiliser = Stabiliser(stability(manifest.video, manifest.treatment))
         self._tone_map: ToneMap | None = None
         if tone_maps(manifest.video, manifest.treatment):
             from framewright.media.tonemap import ToneMap  # loads torch, which only workers need
@@ -268,18 +271,23 @@ class _UnitRun:
 
     def __call__(self, bundles: list[BundleSource], clip: Path) -> None:
         """Write the clip; then ``width``, ``height`` and ``reorder_frames`` describe it."""
-        video = self._manifest.video
         batch = self._model.batch_frames
         self._model.begin(self._start)
+        self._stabiliser.begin(self._start)
         overlap(
             self._batches(bundles),
-            lambda batch: self._model(
-                batch, video.rotation, self._deep, video.mirrored, self._tone_map
-            ),
+            self._pictures,
             lambda pictures: self._encode(pictures, clip),
             inbox_items=max(2, self._settings.queue_frames // batch),
             outbox_items=max(2 * batch, self._settings.queue_frames),
         )
+
+    def _pictures(self, frames: list[Pixels]) -> Iterator[Pixels]:
+        """Score frames and steady what comes of them."""
+        video = self._manifest.video
+        scored = self._model(frames, video.rotation, self._deep, video.mirrored, self._tone_map)
+        for frame, picture in zip(frames, scored, strict=True):
+            yield self._stabiliser(frame, picture)
 
     def _batches(self, bundles: list[BundleSource]) -> Iterator[list[Pixels]]:
         manifest = self._manifest

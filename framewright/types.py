@@ -13,12 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from framewright.values import (
     MAX_FRAMES,
@@ -31,6 +26,7 @@ from framewright.values import (
     PositiveRatio,
     Ratio,
     Seconds,
+    Stability,
     Stage,
     check_held,
     check_tiled,
@@ -240,6 +236,8 @@ class ScorerIdentity(Record):
     """Small and JSON-serialisable; enough to build the scorer on another machine."""
     takes_hdr: bool = False
     """Whether the scorer expects HDR pictures (PQ or HLG) as they are encoded."""
+    flickers: bool = True
+    """Whether equal things may look different in the next frame, so that stabilising helps."""
 
 
 class Treatment(Record):
@@ -252,6 +250,8 @@ class Treatment(Record):
     hdr: Hdr = "refuse"
     """``tone-map`` makes BT.709 of HDR (PQ, HLG) before it is scored. Otherwise a scorer that
     takes HDR gets it as it is; ``pass`` gives it to any other, too, as if it were SDR."""
+    stability: Stability | None = None
+    """How steady pictures are made; None for what suits the scorer, never so in a manifest."""
 
 
 class EncoderSpec(Record):

@@ -22,6 +22,7 @@ __all__ = [
     "PositiveRatio",
     "Ratio",
     "Seconds",
+    "Stability",
     "Stage",
     "check_held",
     "check_tiled",
@@ -30,6 +31,7 @@ __all__ = [
 OnDamage = Literal["refuse", "hold"]
 Interlaced = Literal["keep", "deinterlace"]
 Hdr = Literal["refuse", "tone-map", "pass"]
+Stability = Annotated[float, Field(ge=0, le=1)]
 Stage = Literal["split", "check", "upload", "score", "stitch", "verify"]
 
 MAX_TICKS = 1 << 62
