@@ -101,8 +101,8 @@ class Stabiliser:
         # is soon near to what it would be.
         kept = min(self._kept, 1 - 1 / (self._seen + 1))
         places = _enlarged(motion.flow, height, width)
-        weight = cv2.resize(motion.trust, (width, height), interpolation=cv2.INTER_LINEAR)
-        weight *= np.float32(kept)
+        trust = cv2.resize(motion.trust, (width, height), interpolation=cv2.INTER_LINEAR)
+        weight = trust * np.float32(kept)
         blend = cv2.subtract(warped(before, places), now)
         cv2.multiply(blend, cv2.merge((weight, weight, weight)), dst=blend)
         return _sharpened(cast(Floats, cv2.add(blend, now, dst=blend)), now)
@@ -114,7 +114,7 @@ def _enlarged(flow: Floats, height: int, width: int) -> Floats:
     if flow.shape == grid.shape:
         return cast(Floats, cv2.add(flow, grid))
     places = cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR)
-    scale = (width / flow.shape[1], height / flow.shape[0], 0, 0)
+    scale = np.array([width / flow.shape[1], height / flow.shape[0], 0, 0])
     cv2.multiply(places, scale, dst=places)
     return cast(Floats, cv2.add(places, grid, dst=places))
 
@@ -127,14 +127,13 @@ def _sharpened(blend: Floats, now: Floats) -> Floats:
     size = (blend.shape[1], blend.shape[0])
     detail *= cv2.resize(gain, size, interpolation=cv2.INTER_LINEAR)
     cv2.add(blend, cv2.merge((detail, detail, detail)), dst=blend)
-    return cast(Floats, np.clip(blend, 0, 255, out=blend))
+    return np.clip(blend, 0, 255, out=blend)
 
 
 def _detail(picture: Floats) -> Floats:
     """Luma without what is coarser than a pixel or two."""
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-    grey -= cv2.GaussianBlur(grey, (0, 0), _DETAIL_SIGMA)
-    return cast(Floats, grey)
+    return cast(Floats, cv2.subtract(grey, cv2.GaussianBlur(grey, (0, 0), _DETAIL_SIGMA)))
 
 
 def _contrast(detail: Floats) -> Floats:
@@ -154,7 +153,7 @@ def _bytes(frame: Picture) -> NDArray[np.uint8]:
 
 def _floats(picture: Picture) -> Floats:
     """A picture as levels of 0 to 255, shape (H, W, 3)."""
-    levels = cv2.merge(list(picture)).astype(np.float32)
+    levels = cast(Floats, cv2.merge(list(picture)).astype(np.float32))
     return levels / np.float32(257) if picture.dtype == np.uint16 else levels
 
 
