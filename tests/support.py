@@ -82,9 +82,7 @@ def register_watch(
     given: list[npt.NDArray[np.float32]] = []
 
     class Watch(Double):
-        identity = ScorerIdentity(
-            name="watch", version="1", takes_hdr=takes_hdr, flickers=False
-        )
+        identity = ScorerIdentity(name="watch", version="1", takes_hdr=takes_hdr, flickers=False)
 
         def score(self, frames: torch.Tensor) -> torch.Tensor:
             given.extend(frames.numpy())

@@ -20,6 +20,7 @@ Floats = NDArray[np.float32]
 
 _LEAST_PIXELS, _MOST_PIXELS = 480 * 270, 640 * 360
 """Flow is computed on a quarter of a frame's pixels, within these bounds."""
+_LEAST_SIDE = 32
 _FEW_PIXELS = 340 * 200
 """Up to so many there is time for a finer search."""
 _BLUR_PER_PIXEL = 1.5 / 640
@@ -119,7 +120,7 @@ class FlowEstimator:
         height, width = frame.shape[:2]
         pixels = min(max(height * width / 4, _LEAST_PIXELS), _MOST_PIXELS)
         shrink = min(1.0, (pixels / (height * width)) ** 0.5)
-        size = (max(16, round(width * shrink)), max(16, round(height * shrink)))
+        size = (max(_LEAST_SIDE, round(width * shrink)), max(_LEAST_SIDE, round(height * shrink)))
         if size != self._size:
             self._resize(size)
         small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA) if shrink < 1 else frame
