@@ -14,7 +14,7 @@ from pydantic import Field
 
 from framewright.scorers import scorer_names
 from framewright.scorers.fast.weights import style_names
-from framewright.values import Hdr, Interlaced, OnDamage
+from framewright.values import Hdr, Interlaced, OnDamage, Stability
 
 __all__ = [
     "AbsolutePath",
@@ -22,6 +22,7 @@ __all__ = [
     "Interlaced",
     "OnDamage",
     "ScorerName",
+    "Stability",
     "Style",
     "UnitSeconds",
     "WorkStore",

@@ -19,6 +19,7 @@ from flows.parameters import (
     Interlaced,
     OnDamage,
     ScorerName,
+    Stability,
     Style,
     UnitSeconds,
     WorkStore,
@@ -66,6 +67,7 @@ def score_video(
     on_damage: OnDamage = "refuse",
     interlaced: Interlaced = "keep",
     hdr: Hdr = "refuse",
+    stability: Stability | None = None,
 ) -> dict[str, Any] | State[Any]:
     """Apply a model to every frame of a video; its sound and everything else stay as they are.
 
@@ -95,11 +97,13 @@ def score_video(
             picture for each frame.
         hdr: What happens to HDR video that the scorer does not expect. "refuse" it, "tone-map" it
             to standard range, or "pass" its values on as they are.
+        stability: How steady the pictures are made, 0 to 1. 0 leaves them as the scorer made them,
+            1 is steadiest. Empty for what suits the scorer.
     """
     started = time.perf_counter()
     source, look = Path(video), look_of(style, scorer)
     board = ProgressBoard(artifact_key("progress", video, look))
-    treatment = Treatment(on_damage=on_damage, interlaced=interlaced, hdr=hdr)
+    treatment = Treatment(on_damage=on_damage, interlaced=interlaced, hdr=hdr, stability=stability)
     options = {**scorer_options, **({"style": style} if style else {})}
     try:
         store = open_store(work_store or get_settings().work_store).url  # the same for all workers

@@ -1,4 +1,4 @@
-"""The ``framewright`` command. The only module that prints."""
+"""The ``framewright`` command. It and ``cli_compare`` are the only modules that print."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from framewright import __version__
+from framewright.cli_compare import add_compare
+from framewright.cli_progress import ProgressLine
 from framewright.errors import FramewrightError, InputError
 from framewright.types import Treatment
 
@@ -31,6 +33,7 @@ examples:
   framewright score film.mkv objects.parquet --scorer detect --option weights=coco.pth
   framewright plan holiday.mp4
   framewright styles
+  framewright compare holiday.mp4 painted.mp4
   framewright doctor
 
 exit status: 0 done, 2 the input was refused (the message says why), 1 anything else.
@@ -84,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_score(commands.add_parser("score", parents=[common], help="score a video"))
     _add_plan(commands.add_parser("plan", parents=[common], help="show what scoring would do"))
+    add_compare(commands, common)
     for name, function, text in (
         ("styles", _styles, "list the paintings that --style knows by name"),
         ("scorers", _scorers, "list the installed scorers"),
@@ -118,6 +122,13 @@ def _add_scorer_options(parser: argparse.ArgumentParser) -> None:
         type=float,
         metavar="S",
         help="length of video that one task scores, in seconds (default: 10)",
+    )
+    parser.add_argument(
+        "--stability",
+        type=float,
+        metavar="X",
+        help="how steady the pictures are made: 0 leaves them as the model made them, 1 is "
+        "steadiest (default: what suits the scorer)",
     )
     for option, field, text in (
         ("--on-damage", "on_damage", "a damaged video: refuse it, or hold the last good frame"),
@@ -175,9 +186,10 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
 
 
 def _treatment(arguments: argparse.Namespace) -> Treatment:
-    return Treatment(
-        on_damage=arguments.on_damage, interlaced=arguments.interlaced, hdr=arguments.hdr
-    )
+    if arguments.stability is not None and not 0 <= arguments.stability <= 1:
+        raise InputError(f"--stability {arguments.stability} is not possible; use 0 to 1.")
+    names = ("on_damage", "interlaced", "hdr", "stability")
+    return Treatment(**{name: getattr(arguments, name) for name in names})
 
 
 def _options(arguments: argparse.Namespace) -> dict[str, str | list[str]]:
@@ -200,7 +212,7 @@ def _score(arguments: argparse.Namespace) -> int:
 
     if arguments.workers < 0:
         raise InputError(f"--workers {arguments.workers} is not possible; use 1 or more.")
-    with _ProgressLine(quiet=arguments.quiet) as progress, _terminated_as_interrupted():
+    with ProgressLine(quiet=arguments.quiet) as progress, _terminated_as_interrupted():
         scorer = create(arguments.scorer, _options(arguments), progress)
         output_suffix(arguments.output, scorer.identity)
         if arguments.report:
@@ -349,45 +361,3 @@ def _doctor(_: argparse.Namespace) -> int:
         if finding.advice:
             print(f"     -> {finding.advice}")
     return EXIT_FAILED if any(f.verdict == "problem" for f in findings) else EXIT_DONE
-
-
-class _ProgressLine:
-    """One bar on a terminal, on standard error; silent where there is none."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-        from rich.progress import Progress as Bars
-
-        console = Console(stderr=True)
-        self._bars = Bars(
-            TextColumn("{task.description:>7}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[unit]}"),
-            TimeElapsedColumn(),
-            console=console,
-            disable=quiet or not console.is_terminal,
-        )
-        self._tasks: dict[str, int] = {}
-
-    def __enter__(self) -> _ProgressLine:
-        self._bars.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bars.stop()
-
-    def __call__(self, progress: object) -> None:
-        from framewright.types import Progress
-
-        if not isinstance(progress, Progress):
-            return
-        if progress.stage not in self._tasks:
-            unit = "steps" if progress.stage == "fit" else "frames"
-            self._tasks[progress.stage] = self._bars.add_task(progress.stage, total=None, unit=unit)
-        self._bars.update(
-            self._tasks[progress.stage],  # type: ignore[arg-type]
-            completed=progress.done,
-            total=progress.total or None,
-        )

@@ -22,7 +22,7 @@ from framewright.media.containers import check_steps
 from framewright.media.encode import encoder_spec
 from framewright.media.sandboxed import SplitResult
 from framewright.media.source import named_in_refusals
-from framewright.media.treatment import check_treatment, treated, treatment_notes
+from framewright.media.treatment import check_treatment, settled, treated, treatment_notes
 from framewright.media.units import cut_units, frames_per_unit
 from framewright.reading import SourceReader
 from framewright.settings import Settings, get_settings
@@ -93,7 +93,7 @@ def split(
         unit_seconds: length of video per unit, in seconds; from the settings if None.
         suffix: container of the output, as a suffix with its dot; empty to follow the source.
             Records always go into a table.
-        treatment: what to do with damage, interlacing and HDR; the defaults if None.
+        treatment: what to do with damage, interlacing, HDR and flicker; the defaults if None.
         settings: knobs; those of the process if None.
         progress: told about frames read.
 
@@ -105,7 +105,7 @@ def split(
     """
     started = time.perf_counter()
     settings = settings or get_settings()
-    treatment = treatment or Treatment()
+    treatment = settled(treatment or Treatment(), scorer)
     seconds = settings.unit_seconds if unit_seconds is None else unit_seconds
     if not 0 < seconds <= 3600:
         raise InputError(f"a unit of {seconds} s is not possible; use more than 0, at most 3600 s.")

@@ -64,7 +64,7 @@ def run(
             of records ends in ``.parquet``.
         scorer: what to score with.
         unit_seconds: length of video per unit, in seconds; from the settings if None.
-        treatment: what to do with damage, interlacing and HDR; the defaults if None.
+        treatment: what to do with damage, interlacing, HDR and flicker; the defaults if None.
         assets: files of the user's that the scorer needs, by reference, as ``assets_of`` gives
             them.
         workers: scoring processes; one per GPU, or per core where there is none, if 0.

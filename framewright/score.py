@@ -27,12 +27,13 @@ from framewright.media.check import MAX_PREROLL
 from framewright.media.color import FrameToRgb, Pixels
 from framewright.media.decode import BundleSource, MissingFrames
 from framewright.media.pictures import needed_frames, shown_pictures
-from framewright.media.treatment import tone_maps, treated
+from framewright.media.treatment import stability, tone_maps, treated
 from framewright.pipeline import overlap
 from framewright.plan import load_manifest
 from framewright.results import ScoredUnit
 from framewright.settings import Settings, get_settings
 from framewright.sinks import Sink, check_sink, load_scorer, open_sink
+from framewright.steady.stabiliser import Stabiliser, history_frames
 from framewright.storage import Store
 from framewright.types import Manifest, Progress, ProgressCallback, ScorerIdentity, Unit
 from framewright.values import RESULT_SUFFIXES
@@ -179,7 +180,8 @@ def _score_into(
     Returns:
         The fields of its record that describe the file.
     """
-    start = max(0, unit.start - model.context_frames)
+    history = history_frames(stability(manifest.video, manifest.treatment))
+    start = max(0, unit.start - model.context_frames - history)
     needed = needed_frames(manifest, start, unit.stop)
     first, stop = _bundles_for(manifest, needed)
     missing: MissingFrames | None = None
@@ -257,6 +259,7 @@ class _UnitRun:
         self._settings = settings
         self._progress = progress
         self._deep = manifest.encoder is not None and "10le" in manifest.encoder.pixel_format
+        self._stabiliser = Stabiliser(stability(manifest.video, manifest.treatment))
         self._tone_map: ToneMap | None = None
         if tone_maps(manifest.video, manifest.treatment):
             from framewright.media.tonemap import ToneMap  # loads torch, which only workers need
@@ -265,19 +268,27 @@ class _UnitRun:
 
     def __call__(self, bundles: list[BundleSource], sink: Sink[Any]) -> dict[str, int]:
         """Fill and close the sink; return what it says of its file."""
-        video = self._manifest.video
         batch = self._model.batch_frames
         self._model.begin(self._start)
+        self._stabiliser.begin(self._start)
         overlap(
             self._batches(bundles),
-            lambda batch: self._model(
-                batch, video.rotation, self._deep, video.mirrored, self._tone_map
-            ),
+            self._results,
             lambda results: self._fill(sink, results),
             inbox_items=max(2, self._settings.queue_frames // batch),
             outbox_items=max(2 * batch, self._settings.queue_frames),
         )
         return sink.close()
+
+    def _results(self, frames: list[Pixels]) -> Iterator[Any]:
+        """Score frames, and steady the pictures that come of them."""
+        video = self._manifest.video
+        scored = self._model(frames, video.rotation, self._deep, video.mirrored, self._tone_map)
+        if self._manifest.scorer.result == "records":
+            yield from scored
+            return
+        for frame, picture in zip(frames, scored, strict=True):
+            yield self._stabiliser(frame, picture)
 
     def _batches(self, bundles: list[BundleSource]) -> Iterator[list[Pixels]]:
         manifest = self._manifest

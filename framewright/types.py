@@ -13,12 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from framewright.values import (
     MAX_FRAMES,
@@ -32,6 +27,7 @@ from framewright.values import (
     PositiveRatio,
     Ratio,
     Result,
+    Stability,
     Stage,
     check_held,
     check_tiled,
@@ -242,6 +238,8 @@ class ScorerIdentity(Record):
     """What it makes of a frame: a picture, or any number of records, which are rows of a table."""
     takes_hdr: bool = False
     """Whether the scorer expects HDR pictures (PQ or HLG) as they are encoded."""
+    flickers: bool = True
+    """Whether equal things may look different in the next frame, so that stabilising helps."""
 
 
 class Treatment(Record):
@@ -254,6 +252,8 @@ class Treatment(Record):
     hdr: Hdr = "refuse"
     """``tone-map`` makes BT.709 of HDR (PQ, HLG) before it is scored. Otherwise a scorer that
     takes HDR gets it as it is; ``pass`` gives it to any other, too, as if it were SDR."""
+    stability: Stability | None = None
+    """How steady pictures are made; None for what suits the scorer, never so in a manifest."""
 
 
 class EncoderSpec(Record):

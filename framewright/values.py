@@ -24,6 +24,7 @@ __all__ = [
     "Ratio",
     "Result",
     "Seconds",
+    "Stability",
     "Stage",
     "check_held",
     "check_tiled",
@@ -33,6 +34,7 @@ OnDamage = Literal["refuse", "hold"]
 Interlaced = Literal["keep", "deinterlace"]
 Hdr = Literal["refuse", "tone-map", "pass"]
 Result = Literal["pictures", "records"]
+Stability = Annotated[float, Field(ge=0, le=1)]
 Stage = Literal["fit", "split", "check", "upload", "score", "stitch", "verify"]
 
 RESULT_SUFFIXES: dict[Result, str] = {"pictures": ".mp4", "records": ".parquet"}

@@ -42,7 +42,7 @@ import os, time
 from framewright.types import ScorerIdentity
 
 class Plugin:
-    identity = ScorerIdentity(name="slow", version="1")
+    identity = ScorerIdentity(name="slow", version="1", flickers=False)
     context_frames = 0
     def setup(self, device, threads):
         pass
@@ -56,7 +56,7 @@ class Plugin:
 class Double:
     """A scorer that enlarges by two; base of the scorers that tests define."""
 
-    identity = ScorerIdentity(name="double", version="1")
+    identity = ScorerIdentity(name="double", version="1", flickers=False)
     context_frames = 0
 
     def setup(self, device: torch.device, threads: int) -> None:
@@ -99,7 +99,7 @@ def register_watch(
     given: list[npt.NDArray[np.float32]] = []
 
     class Watch(Double):
-        identity = ScorerIdentity(name="watch", version="1", takes_hdr=takes_hdr)
+        identity = ScorerIdentity(name="watch", version="1", takes_hdr=takes_hdr, flickers=False)
 
         def score(self, frames: torch.Tensor) -> torch.Tensor:
             given.extend(frames.numpy())

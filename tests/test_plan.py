@@ -99,9 +99,10 @@ def test_the_key_ignores_the_name_of_the_source() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"on_damage": "hold"}, {"interlaced": "deinterlace"}, {"hdr": "tone-map"}]
+    "change",
+    [{"on_damage": "hold"}, {"interlaced": "deinterlace"}, {"hdr": "tone-map"}, {"stability": 0.5}],
 )
-def test_the_key_knows_the_treatment(change: dict[str, str]) -> None:
+def test_the_key_knows_the_treatment(change: dict[str, object]) -> None:
     treatment = Treatment.model_validate(change)
     assert job_key(SOURCE, 1.0, IDENTITY, encoder({}), treatment) != named()
 

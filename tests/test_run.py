@@ -122,7 +122,7 @@ import os, signal
 from framewright.types import ScorerIdentity
 
 class Plugin:
-    identity = ScorerIdentity(name="killer", version="1")
+    identity = ScorerIdentity(name="killer", version="1", flickers=False)
     context_frames = 0
     def setup(self, device, threads):
         os.kill(os.getpid(), signal.SIGKILL)
@@ -152,7 +152,7 @@ class OwnError(Exception):
         super().__init__(f"{text} ({code})")
 
 class Plugin:
-    identity = ScorerIdentity(name="odd", version="1")
+    identity = ScorerIdentity(name="odd", version="1", flickers=False)
     context_frames = 0
     def setup(self, device, threads):
         pass

@@ -90,7 +90,7 @@ class TestUnit:
         """A worker with several threads has one model, which keeps one frame at a time."""
 
         class OneFrameAtATime(Double):
-            identity = ScorerIdentity(name="single", version="1")
+            identity = ScorerIdentity(name="single", version="1", flickers=False)
 
             def score(self, frames: torch.Tensor) -> torch.Tensor:
                 self.frames = frames
@@ -213,7 +213,7 @@ class TestContentAddressing:
 class Counting(Double):
     """Records what it sees, as the indices drawn into the frames."""
 
-    identity = ScorerIdentity(name="own", version="1")
+    identity = ScorerIdentity(name="own", version="1", flickers=False)
     seen: list[int | None]
 
     def __init__(self) -> None:
@@ -288,7 +288,7 @@ class TestScorers:
         self, cfr25: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         class Hungry(Double):
-            identity = ScorerIdentity(name="hungry", version="1")
+            identity = ScorerIdentity(name="hungry", version="1", flickers=False)
 
             def score(self, frames: torch.Tensor) -> torch.Tensor:
                 if len(frames) > 3:
@@ -317,7 +317,7 @@ class TestScorers:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         class Raising(Double):
-            identity = ScorerIdentity(name="raising", version="1")
+            identity = ScorerIdentity(name="raising", version="1", flickers=False)
 
             def score(self, frames: torch.Tensor) -> torch.Tensor:
                 raise error
@@ -332,7 +332,7 @@ class TestScorers:
         self, number: float, cfr25: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         class Nan(Double):
-            identity = ScorerIdentity(name="nan", version="1")
+            identity = ScorerIdentity(name="nan", version="1", flickers=False)
 
             def score(self, frames: torch.Tensor) -> torch.Tensor:
                 return frames * number
@@ -346,7 +346,7 @@ class TestScorers:
         self, cfr25: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         class Restless(Double):
-            identity = ScorerIdentity(name="restless", version="1")
+            identity = ScorerIdentity(name="restless", version="1", flickers=False)
             calls = 0
 
             def score(self, frames: torch.Tensor) -> torch.Tensor:
@@ -364,7 +364,7 @@ class TestScorers:
         """A player turns the coded picture; the model must see what a viewer sees."""
 
         class Shapes(Double):
-            identity = ScorerIdentity(name="shapes", version="1")
+            identity = ScorerIdentity(name="shapes", version="1", flickers=False)
             frame: torch.Tensor
 
             def score(self, frames: torch.Tensor) -> torch.Tensor:
@@ -404,7 +404,7 @@ class TestScorers:
         """What ffmpeg shows of a mirrored or turned file is what the model must see."""
 
         class Shown(Double):
-            identity = ScorerIdentity(name="shown", version="1")
+            identity = ScorerIdentity(name="shown", version="1", flickers=False)
             frame: torch.Tensor
 
             def score(self, frames: torch.Tensor) -> torch.Tensor:
@@ -430,7 +430,7 @@ class TestScorers:
         self, clip_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         class Fine(Double):
-            identity = ScorerIdentity(name="fine", version="1")
+            identity = ScorerIdentity(name="fine", version="1", flickers=False)
             values: set[int]
 
             def score(self, frames: torch.Tensor) -> torch.Tensor:

@@ -16,6 +16,8 @@ __all__ = [
     "deinterlaces",
     "is_hdr",
     "peak_cd_m2",
+    "settled",
+    "stability",
     "tone_maps",
     "treated",
     "treatment_notes",
@@ -26,6 +28,8 @@ _TRANSFERS = {16: "PQ (SMPTE ST 2084)", 18: "HLG (ARIB STD-B67)"}
 _PQ = 16
 _PEAK_CD_M2 = 1000.0
 """Nominal peak of HLG, and of PQ that does not say for what display it was made."""
+_STABILITY = 0.95
+"""Measured: flicker at most 1.5 times the source's, with 0.7 or more of the detail."""
 _LOWEST_PEAK, _HIGHEST_PEAK = 100.0, 10_000.0
 _BT709 = ColorSpec(
     primaries=1, transfer=1, matrix=1, matrix_used="ITU709", full_range=False, range_tag=1
@@ -104,11 +108,29 @@ def check_treatment(video: VideoInfo, treatment: Treatment, scorer: ScorerIdenti
         )
 
 
+def settled(treatment: Treatment, scorer: ScorerIdentity) -> Treatment:
+    """Say how steady pictures are made where that was left to what suits the scorer."""
+    if treatment.stability is not None:
+        return treatment
+    suits = _STABILITY if scorer.flickers and scorer.result == "pictures" else 0.0
+    return treatment.model_copy(update={"stability": suits})
+
+
+def stability(video: VideoInfo, treatment: Treatment) -> float:
+    """How steady pictures are made, 0 to 1; 0 where frames hold two moments or half the lines."""
+    woven = video.field_order != "progressive" and not deinterlaces(video, treatment)
+    return 0.0 if woven or video.single_fields else treatment.stability or 0.0
+
+
 def treatment_notes(
     video: VideoInfo, treatment: Treatment, scorer: ScorerIdentity
 ) -> tuple[str, ...]:
     """Say in the report what was done with interlaced pictures and HDR, and why."""
-    notes = [_interlaced_note(video, treatment), _hdr_note(video, treatment, scorer)]
+    notes = [
+        _interlaced_note(video, treatment),
+        _hdr_note(video, treatment, scorer),
+        _stability_note(video, treatment),
+    ]
     return tuple(note for note in notes if note)
 
 
@@ -143,6 +165,21 @@ def _interlaced_note(video: VideoInfo, treatment: Treatment) -> str:
         f"{first}: both fields are kept interleaved in each frame, as in the source{mark}; a model "
         "that moves or smooths pixels mixes two moments where there is motion, which "
         "--interlaced deinterlace (parameter interlaced) avoids."
+    )
+
+
+def _stability_note(video: VideoInfo, treatment: Treatment) -> str:
+    if not treatment.stability:
+        return ""
+    if not stability(video, treatment):
+        return (
+            "not stabilised, because the two fields of a frame are of different moments; "
+            "--interlaced deinterlace (parameter interlaced) makes whole pictures of most such "
+            "videos."
+        )
+    return (
+        f"stabilised, stability {treatment.stability:g}: each picture keeps what the one before "
+        "shows of the same things; --stability 0 (parameter stability) gives the scorer's own."
     )
 
 

@@ -57,7 +57,13 @@ class Sandbox:
     """
 
     def __init__(
-        self, source: Path, settings: Settings, *, scratch: Path, modules: Iterable[str]
+        self,
+        source: Path,
+        settings: Settings,
+        *,
+        scratch: Path,
+        modules: Iterable[str],
+        others: Iterable[Path] = (),
     ) -> None:
         """Describe the sandbox.
 
@@ -66,11 +72,13 @@ class Sandbox:
             settings: limits.
             scratch: the only folder in which it may write.
             modules: what to import before it is confined.
+            others: files that are readable there, too.
         """
         self._source = source
         self._settings = settings
         self._scratch = scratch
         self._modules = tuple(modules)
+        self._readable = tuple(str(path.absolute()) for path in (source, *others))
         self._process: subprocess.Popen[bytes] | None = None
         self._answers: IO[bytes] | None = None
         self._said: IO[bytes] | None = None
@@ -180,7 +188,7 @@ class Sandbox:
             Start(
                 modules=self._modules,
                 confinement=Confinement(
-                    readable=(str(self._source.absolute()),),
+                    readable=self._readable,
                     writable=(str(self._scratch.absolute()),),
                     memory_bytes=settings.sandbox_memory_bytes,
                     cpu_seconds=settings.sandbox_cpu_seconds,

@@ -75,7 +75,7 @@ class ColorTransferScorer:
             params["style"] = style
         elif image:
             params["image"] = Path(image).name
-        self.identity = ScorerIdentity(name="color", version="1", params=params)
+        self.identity = ScorerIdentity(name="color", version="1", params=params, flickers=False)
 
     def setup(self, device: torch.device, threads: int) -> None:
         """Move the statistics to the device."""

@@ -15,7 +15,7 @@ __all__ = ["IdentityScorer"]
 class IdentityScorer:
     """Returns each frame as it came."""
 
-    identity = ScorerIdentity(name="identity", version="1", takes_hdr=True)
+    identity = ScorerIdentity(name="identity", version="1", takes_hdr=True, flickers=False)
     context_frames = 0
 
     def setup(self, device: torch.device, threads: int) -> None:

@@ -11,6 +11,8 @@ from framewright.media.treatment import (
     check_treatment,
     deinterlaces,
     is_hdr,
+    settled,
+    stability,
     tone_maps,
     treated,
     treatment_notes,
@@ -176,3 +178,27 @@ def test_notes_come_with_the_manifest(clip_folder: Path, tmp_path: Path) -> None
     path = make("interlaced_mpeg2", clip_folder).path
     _, manifest = plan_job(path, tmp_path)
     assert manifest.video.warnings[0].startswith("interlaced, top field first: both fields")
+
+
+class TestStability:
+    def test_follows_the_scorer_unless_told(self) -> None:
+        calm = BLIND.model_copy(update={"flickers": False})
+        assert settled(Treatment(), calm).stability == 0
+        assert settled(Treatment(), BLIND).stability == 0.95
+        for scorer in (calm, BLIND):
+            assert settled(Treatment(stability=0.4), scorer).stability == 0.4
+
+    def test_leaves_woven_fields_alone_and_says_so(self) -> None:
+        asked = Treatment(stability=0.4)
+        whole = asked.model_copy(update={"interlaced": "deinterlace"})
+        assert stability(VIDEO, asked) == stability(interlaced(), whole) == 0.4
+        assert stability(interlaced(), asked) == stability(interlaced(height=50), asked) == 0
+        assert stability(VIDEO.model_copy(update={"single_fields": True}), asked) == 0
+        assert any("not stabilised" in note for note in treatment_notes(interlaced(), asked, BLIND))
+        (note,) = treatment_notes(VIDEO, asked, BLIND)
+        assert note.startswith("stabilised, stability 0.4")
+
+    @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
+    def test_out_of_range_is_refused(self, value: float) -> None:
+        with pytest.raises(ValueError, match="stability"):
+            Treatment(stability=value)
