@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from framewright.errors import ScorerOptionError
+from framewright.scorers.painting import read_painting
 from framewright.types import ScorerIdentity
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["ColorTransferScorer"]
 
 _DIGITS = 8
-_MAX_IMAGE_PIXELS = 100_000_000
 _MAX_VARIANCE = 0.25
 """Of values in [0, 1]."""
 _TOLERANCE = 1e-6
@@ -179,21 +179,7 @@ def _is_numbers(values: object) -> TypeGuard[Sequence[float]]:
 
 def _image_statistics(path: Path) -> tuple[list[float], list[list[float]]]:
     import numpy as np
-    from PIL import Image
 
-    try:
-        with Image.open(path, formats=("JPEG", "PNG", "WEBP", "TIFF", "BMP")) as picture:
-            if picture.width * picture.height > _MAX_IMAGE_PIXELS:
-                raise ScorerOptionError(
-                    f"image {str(path)!r} has {picture.width}x{picture.height} pixels; at most "
-                    f"{_MAX_IMAGE_PIXELS} are accepted."
-                )
-            picture.thumbnail((1024, 1024))
-            colors = np.asarray(picture.convert("RGB"), dtype=np.float64).reshape(-1, 3) / 255
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ScorerOptionError(
-            f"image {str(path)!r} cannot be read ({error}); use a JPEG, PNG, WebP, TIFF or BMP "
-            "file."
-        ) from error
+    colors = np.asarray(read_painting(path), dtype=np.float64).reshape(-1, 3) / 255
     covariance = np.atleast_2d(np.cov(colors.T, bias=True))
     return colors.mean(axis=0).tolist(), covariance.tolist()
