@@ -86,6 +86,10 @@ class Settings(BaseSettings):
     scratch_folder: str = Field(
         "", description="Folder for temporary files; empty for the system's own."
     )
+    model_cache: str = Field(
+        default_factory=lambda: str(Path.home() / ".cache" / "framewright" / "models"),
+        description="Folder for networks that are downloaded, or given as a file, on first use.",
+    )
     dask_address: str = Field(
         "",
         description="Address of a Dask scheduler, such as tcp://host:8786; empty to start a local "

@@ -1,0 +1,1 @@
+"""Networks that losses look through, and where their weights are kept."""
