@@ -26,15 +26,16 @@ from flows.parameters import (
     run_name,
 )
 from flows.scoring import score_units
+from framewright.assets import assets_of
 from framewright.errors import InputError
 from framewright.outputs import output_suffix, resolve_output
 from framewright.plan import Split, load_manifest
 from framewright.results import RunReport
 from framewright.score import finished_units
-from framewright.scorers import create
+from framewright.scorers import Scorer, create
 from framewright.settings import get_settings
 from framewright.storage import open_store
-from framewright.types import ScorerIdentity, Treatment, Unit
+from framewright.types import Treatment, Unit
 from tasks.compare import compare_videos
 from tasks.progress import ProgressBoard
 from tasks.report import publish_report
@@ -95,8 +96,8 @@ def score_video(
     options = {**scorer_options, **({"style": style} if style else {})}
     try:
         store = open_store(work_store or get_settings().work_store).url  # the same for all workers
-        identity = create(scorer, options).identity
-        parts, target = _plan(source, output, identity, unit_seconds, treatment, store, board)
+        made = create(scorer, options)
+        parts, target = _plan(source, output, made, unit_seconds, treatment, store, board)
         prepared = time.perf_counter()
         scored_now, connect_seconds = _score(parts.job_key, store, board)
         scored = time.perf_counter()
@@ -171,7 +172,7 @@ def _compare(source: Path, target: Path) -> str:
 def _plan(
     source: Path,
     output: str,
-    identity: ScorerIdentity,
+    scorer: Scorer,
     unit_seconds: float,
     treatment: Treatment,
     store: str,
@@ -183,7 +184,7 @@ def _plan(
     with tempfile.TemporaryDirectory(prefix="framewright-", dir=folder) as scratch:
         parts = split_video(
             source,
-            scorer=identity,
+            scorer=scorer.identity,
             scratch=Path(scratch),
             store=store,
             unit_seconds=unit_seconds,
@@ -191,8 +192,8 @@ def _plan(
             treatment=treatment,
             progress=board,
         )
-        target = resolve_output(output, source, parts.suffix, identity)
-        upload_bundles(parts, store=store, progress=board)
+        target = resolve_output(output, source, parts.suffix, scorer.identity)
+        upload_bundles(parts, assets=assets_of(scorer), store=store, progress=board)
     return parts, target
 
 

@@ -187,6 +187,7 @@ def _options(arguments: argparse.Namespace) -> dict[str, str]:
 
 
 def _score(arguments: argparse.Namespace) -> int:
+    from framewright.assets import assets_of
     from framewright.outputs import output_suffix
     from framewright.run import run
     from framewright.scorers import create
@@ -204,6 +205,7 @@ def _score(arguments: argparse.Namespace) -> int:
             scorer.identity,
             unit_seconds=arguments.unit_seconds,
             treatment=_treatment(arguments),
+            assets=assets_of(scorer),
             workers=arguments.workers,
             progress=progress,
         )

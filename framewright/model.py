@@ -13,6 +13,7 @@ from framewright import scorers
 from framewright.errors import FramewrightError, OutOfMemory, ScorerFailed
 from framewright.media.color import Pixels
 from framewright.media.tonemap import ToneMap
+from framewright.scorers.asset import Fetch
 from framewright.scorers.base import Prepares, Sequential
 from framewright.settings import Settings
 from framewright.types import ScorerIdentity
@@ -30,14 +31,16 @@ class LoadedScorer:
     starts several processes shows each of them another card.
     """
 
-    def __init__(self, identity: ScorerIdentity, settings: Settings) -> None:
+    def __init__(
+        self, identity: ScorerIdentity, settings: Settings, fetch: Fetch | None = None
+    ) -> None:
         started = time.perf_counter()
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         if self.device.type == "cpu":
             torch.set_num_threads(1)
         self._name = identity.name
         with self._blamed():
-            self._scorer = scorers.rebuild(identity)
+            self._scorer = scorers.rebuild(identity, fetch)
             self._scorer.setup(self.device, threads=1)
         self.context_frames = self._scorer.context_frames
         self.batch_frames = settings.batch_frames or _BATCH_FRAMES[self.device.type]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import stat
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from framewright import __version__
+from framewright.assets import upload_assets
 from framewright.errors import InputError, ManifestError
 from framewright.files import file_sha256
 from framewright.findings import damaged_ranges, words_of
@@ -216,15 +218,30 @@ def planned(
     return _parse((Path(parts.folder) / _MANIFEST).read_bytes(), parts.folder)
 
 
-def upload(split: Split, store: Store, progress: ProgressCallback | None = None) -> Manifest:
-    """Publish a split: its bundles by their content, then the manifest, which makes it whole.
+def upload(
+    split: Split,
+    store: Store,
+    progress: ProgressCallback | None = None,
+    *,
+    assets: Mapping[str, Path] | None = None,
+) -> Manifest:
+    """Publish a split: bundles and assets by their content, last the manifest: it makes it whole.
+
+    Args:
+        split: what ``split`` returned.
+        store: where to.
+        progress: told about bundles that are there.
+        assets: local files by the reference that the scorer's parameters have of them, as
+            ``assets_of`` gives them.
 
     Raises:
+        InputError: a file that the scorer refers to is neither given nor in the store.
         StoreUnavailable: the store did not take it.
     """
     if split.reused:
         # The same bytes may have had another name when they were planned.
         manifest = load_manifest(store, split.job_key)
+        upload_assets(manifest.scorer, assets or {}, store)
         return manifest.model_copy(update={"source": split.source})
     folder = Path(split.folder)
     manifest = _parse((folder / _MANIFEST).read_bytes(), split.folder)
@@ -232,6 +249,7 @@ def upload(split: Split, store: Store, progress: ProgressCallback | None = None)
     def put(bundle: BundleRef) -> None:
         store.put(bundle.key, folder / bundle.sha256, overwrite=False)
 
+    upload_assets(manifest.scorer, assets or {}, store)
     if progress:
         progress(Progress("upload", 0, len(manifest.bundles)))
     for done, _ in enumerate(in_order(put, manifest.bundles, _UPLOADS), 1):

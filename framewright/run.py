@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -58,6 +58,7 @@ def run(
     *,
     unit_seconds: float | None = None,
     treatment: Treatment | None = None,
+    assets: Mapping[str, Path] | None = None,
     workers: int = 0,
     settings: Settings | None = None,
     progress: ProgressCallback | None = None,
@@ -70,6 +71,8 @@ def run(
         scorer: what to score with.
         unit_seconds: length of video per unit, in seconds; from the settings if None.
         treatment: what to do with damage, interlacing and HDR; the defaults if None.
+        assets: files of the user's that the scorer needs, by reference, as ``assets_of`` gives
+            them.
         workers: scoring processes; one per GPU, or per core where there is none, if 0.
         settings: knobs; those of the process if None.
         progress: told about frames done.
@@ -100,7 +103,7 @@ def run(
             )
         target = resolve_output(output, source, parts.suffix, scorer)
         with clock("upload"):
-            manifest = upload(parts, store, progress)
+            manifest = upload(parts, store, progress, assets=assets)
     workers = workers or settings.worker_count(len(visible_gpus()))
     with clock("score"):
         units = _score_all(store, manifest, workers, settings, progress)

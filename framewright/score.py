@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from pydantic import ValidationError
 
+from framewright.assets import FetchedAssets
 from framewright.errors import (
     EnvironmentMismatch,
     FrameCountError,
@@ -82,7 +83,7 @@ def _score_and_publish(
     settings: Settings,
     progress: ProgressCallback | None,
 ) -> ScoredUnit:
-    unit, model = manifest.units[index], _model_for(manifest, settings)
+    unit, model = manifest.units[index], _model_for(store, manifest, settings)
     with tempfile.TemporaryDirectory(
         prefix="framewright-", dir=settings.scratch_folder or None
     ) as folder:
@@ -151,23 +152,24 @@ def finished_units(store: Store, manifest: Manifest) -> set[int]:
     }
 
 
-def _model_for(manifest: Manifest, settings: Settings) -> LoadedScorer:
+def _model_for(store: Store, manifest: Manifest, settings: Settings) -> LoadedScorer:
     """Return the job's model, loaded and ready for its frames."""
     if encoder_build() != manifest.encoder.build:
         raise EnvironmentMismatch(
             f"this worker encodes with {encoder_build()}, the job was planned with "
             f"{manifest.encoder.build}: install the same release of PyAV everywhere."
         )
-    model = _loaded_scorer(manifest.scorer.model_dump_json(), settings)
+    fetch = FetchedAssets(store, settings)
+    model = _loaded_scorer(manifest.scorer.model_dump_json(), fetch)
     model.prepare(manifest.video.width, manifest.video.height, manifest.video.rotation)
     return model
 
 
 @lru_cache(maxsize=1)
-def _loaded_scorer(identity: str, settings: Settings) -> LoadedScorer:
+def _loaded_scorer(identity: str, fetch: FetchedAssets) -> LoadedScorer:
     from framewright.model import LoadedScorer  # loads torch, which only workers need
 
-    return LoadedScorer(ScorerIdentity.model_validate_json(identity), settings)
+    return LoadedScorer(ScorerIdentity.model_validate_json(identity), fetch.settings, fetch)
 
 
 def _score_into(

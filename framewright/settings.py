@@ -86,9 +86,16 @@ class Settings(BaseSettings):
     scratch_folder: str = Field(
         "", description="Folder for temporary files; empty for the system's own."
     )
-    model_cache: str = Field(
-        default_factory=lambda: str(Path.home() / ".cache" / "framewright" / "models"),
-        description="Folder for networks that are downloaded, or given as a file, on first use.",
+    cache_folder: str = Field(
+        default_factory=lambda: str(Path.home() / ".cache" / "framewright"),
+        description="Where a machine keeps its copies of what scorers need, such as weights that "
+        "the user gave: a local folder.",
+    )
+    cache_bytes: int = Field(
+        32 << 30,
+        ge=0,
+        description="Size of those copies, in bytes, beyond which the ones unused for longest are "
+        "removed.",
     )
     dask_address: str = Field(
         "",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -22,7 +25,9 @@ __all__ = ["upload_bundles"]
     retry_condition_fn=worth_retrying,
     cache_policy=NO_CACHE,
 )
-def upload_bundles(split: Split, *, store: str, progress: ProgressCallback) -> None:
-    """Put a split's bundles and its manifest into the store; what is there already stays."""
+def upload_bundles(
+    split: Split, *, assets: Mapping[str, Path], store: str, progress: ProgressCallback
+) -> None:
+    """Put bundles, assets and the manifest into the store; what is there already stays."""
     with engine_logs():
-        upload(split, open_store(store), progress=progress)
+        upload(split, open_store(store), progress=progress, assets=assets)

@@ -36,6 +36,7 @@ def _private_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
         if name.startswith("FRAMEWRIGHT_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("FRAMEWRIGHT_WORK_STORE", str(tmp_path / "work"))
+    monkeypatch.setenv("FRAMEWRIGHT_CACHE_FOLDER", str(tmp_path / "cache"))
     get_settings.cache_clear()
     yield
     get_settings.cache_clear()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from framewright import score as score_module
 from framewright import scorers
 from framewright.plan import split, upload
 from framewright.score import score_unit
+from framewright.scorers.asset import asset
 from framewright.scorers.identity import IdentityScorer
 from framewright.settings import Settings
 from framewright.storage import LocalStore, Store
@@ -24,6 +25,7 @@ from framewright.types import Manifest, ScorerIdentity, Treatment
 __all__ = [
     "SLOW",
     "Double",
+    "Weighted",
     "clip_key",
     "frame_bytes",
     "install_scorer",
@@ -62,6 +64,21 @@ class Double:
 
     def score(self, frames: torch.Tensor) -> torch.Tensor:
         return frames.repeat_interleave(2, 2).repeat_interleave(2, 3)
+
+
+class Weighted(Double):
+    """Has a file of the user's; notes what is in it when it is set up."""
+
+    loaded: ClassVar[list[str]] = []
+
+    def __init__(self, weights: str) -> None:
+        self._weights = asset(weights)
+        self.assets = (self._weights,)
+        params = {"weights": self._weights.reference}
+        self.identity = ScorerIdentity(name="weighted", version="1", params=params)
+
+    def setup(self, device: torch.device, threads: int) -> None:
+        self.loaded.append(self._weights.path.read_text())
 
 
 def register(monkeypatch: pytest.MonkeyPatch, factory: Callable[..., Any], name: str) -> None:

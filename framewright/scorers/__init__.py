@@ -6,9 +6,11 @@ import inspect
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 from framewright.errors import EnvironmentMismatch, ScorerOptionError
+from framewright.scorers.asset import Asset, Fetch, fetched_by
 from framewright.scorers.base import Scorer
 from framewright.types import ScorerIdentity
 
@@ -57,13 +59,19 @@ def create(name: str, options: Mapping[str, Any]) -> Scorer:
         ) from error
 
 
-def rebuild(identity: ScorerIdentity) -> Scorer:
+def rebuild(identity: ScorerIdentity, fetch: Fetch | None = None) -> Scorer:
     """Construct the scorer that an identity describes, as a worker does.
+
+    Args:
+        identity: what a manifest says, which need not be true: no file that it names is opened.
+        fetch: finds the local copies of the files it refers to; without it there are none.
 
     Raises:
         EnvironmentMismatch: what is installed here would compute something else.
+        ScorerOptionError: the scorer would read a file by its path.
     """
-    scorer = create(identity.name, identity.params)
+    with fetched_by(fetch or _nothing):
+        scorer = create(identity.name, identity.params)
     if scorer.identity != identity:
         raise EnvironmentMismatch(
             f"scorer {identity.name!r} was planned as version {identity.version} with weights "
@@ -72,6 +80,10 @@ def rebuild(identity: ScorerIdentity) -> Scorer:
             f"{scorer.identity.weights_sha256[:12] or 'none'}: install the same release everywhere."
         )
     return scorer
+
+
+def _nothing(asset: Asset) -> Path:
+    raise ScorerOptionError(f"there is no store from which to fetch {asset.reference}.")
 
 
 def describe(name: str) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from framewright.scorers.asset import Asset
 from framewright.types import ScorerIdentity
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Prepares", "Scorer", "Sequential"]
+__all__ = ["HasAssets", "Prepares", "Scorer", "Sequential"]
 
 
 @runtime_checkable
@@ -20,7 +22,8 @@ class Scorer(Protocol):
     constructs it with the user's options as keyword arguments and reads its ``identity``; each
     worker constructs it again with ``identity.params``, calls ``setup`` once, then ``score``
     batch by batch. So ``identity.params`` must hold all that matters, small and as JSON, and must
-    be accepted by the constructor: resolve file names to values there.
+    be accepted by the constructor. Of a file of the user's it holds either what the scorer needs to
+    know of it, or the reference that ``asset`` gives; see ``HasAssets``.
     """
 
     @property
@@ -55,6 +58,24 @@ class Scorer(Protocol):
         Returns:
             Pictures of shape (N, 3, s*H, s*W) for a whole number s, same range and meaning.
         """
+
+
+@runtime_checkable
+class HasAssets(Protocol):
+    """What a scorer has that needs files of the user on every worker::
+
+        def __init__(self, weights: str) -> None:
+            self._weights = asset(weights)
+            self.assets = (self._weights,)
+            params = {"weights": self._weights.reference}
+            self.identity = ScorerIdentity(name="mine", version="1", params=params)
+
+    ``setup`` then reads ``self._weights.path``, on whichever machine it is.
+    """
+
+    @property
+    def assets(self) -> Sequence[Asset]:
+        """The files that ``identity.params`` refer to, as ``asset`` gave them."""
 
 
 @runtime_checkable

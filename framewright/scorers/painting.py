@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from framewright.errors import ScorerOptionError
+from framewright.scorers.asset import local_path
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -30,12 +31,12 @@ def read_painting(path: str | Path, longest_side: int = 1024) -> Image:
 
     Raises:
         ScorerOptionError: no such file, not an image of these kinds, damaged, more than
-            ``MAX_IMAGE_PIXELS``, or grey of more than 8 bits.
+            ``MAX_IMAGE_PIXELS``, or grey of more than 8 bits; or this is a worker.
     """
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(path, formats=_FORMATS) as picture:
+        with Image.open(local_path(path), formats=_FORMATS) as picture:
             if picture.width * picture.height > MAX_IMAGE_PIXELS:
                 raise ScorerOptionError(
                     f"image {str(path)!r} has {picture.width}x{picture.height} pixels; at most "
