@@ -8,8 +8,8 @@ import re
 import tempfile
 from pathlib import Path
 
-from framewright.errors import EnvironmentMismatch
-from framewright.files import PARTIAL_PREFIX, publish
+from framewright.errors import ScorerOptionError
+from framewright.files import PARTIAL_PREFIX, file_sha256, publish
 
 __all__ = ["EncoderCache"]
 
@@ -22,47 +22,37 @@ class EncoderCache:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def keep(self, data: bytes) -> str:
-        """Store a slice; return its sha256, by which ``read`` finds it."""
-        sha256 = hashlib.sha256(data).hexdigest()
-        if not self._path(sha256).exists():
-            self._write(self._path(sha256), data)
-        return sha256
+    def keep(self, data: bytes) -> Path:
+        """Store a slice under its sha256; return its path."""
+        path = self._path(hashlib.sha256(data).hexdigest())
+        if not path.exists():
+            self._write(path, data)
+        return path
 
-    def read(self, sha256: str) -> bytes:
-        """Return the slice with a hash.
+    def name(self, name: str, path: Path) -> None:
+        """Let a name point to a slice that ``keep`` stored."""
+        self._write(self.folder / f"{name}.sha256", f"{path.stem}\n".encode())
+
+    def named(self, name: str) -> Path | None:
+        """Return the slice that a name points to; None where there is none.
 
         Raises:
-            EnvironmentMismatch: it is not here, or the file was changed.
+            ScorerOptionError: the file was changed since.
         """
-        path = self._path(sha256)
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError as error:
-            raise EnvironmentMismatch(
-                f"the encoder {sha256[:12]} is not on this machine: copy {path.name} from the "
-                f"folder of the same name on the machine that planned the job to {self.folder}, or "
-                "let both use one shared folder (FRAMEWRIGHT_MODEL_CACHE)."
-            ) from error
-        found = hashlib.sha256(data).hexdigest()
-        if found != sha256:
-            raise EnvironmentMismatch(
-                f"{path} has sha256 {found[:12]}, not {sha256[:12]}: it was changed; delete it and "
-                "run again."
-            )
-        return data
-
-    def name(self, name: str, sha256: str) -> None:
-        """Let a name point to a slice."""
-        self._write(self.folder / f"{name}.sha256", f"{sha256}\n".encode())
-
-    def named(self, name: str) -> str:
-        """Return the hash that a name points to; empty where there is none, or no such file."""
         try:
             sha256 = (self.folder / f"{name}.sha256").read_text().strip()
         except FileNotFoundError:
-            return ""
-        return sha256 if _SHA256.fullmatch(sha256) and self._path(sha256).exists() else ""
+            return None
+        path = self._path(sha256)
+        if not _SHA256.fullmatch(sha256) or not path.exists():
+            return None
+        found = file_sha256(path)
+        if found != sha256:
+            raise ScorerOptionError(
+                f"{path} has sha256 {found[:12]}, not that of its name: it was changed; delete it "
+                "and run again."
+            )
+        return path
 
     def _path(self, sha256: str) -> Path:
         return self.folder / f"{sha256}.safetensors"

@@ -14,6 +14,7 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
@@ -53,7 +54,7 @@ class VggEncoder(nn.Module):
         super().__init__()
         self.kind = slice_kind(data)
         self._reflect = padding == "reflect"
-        for name, tensor in _checked(load(data)).items():
+        for name, tensor in _loaded(data).items():
             self.register_buffer(name.replace(".", "_"), tensor)
 
     def forward(self, pictures: Tensor) -> list[Tensor]:
@@ -119,7 +120,7 @@ def read_slice(path: Path) -> bytes:
     if path.suffix == ".safetensors":
         data = path.read_bytes()
         slice_kind(data)
-        _checked(load(data))
+        _loaded(data)
         return data
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -145,6 +146,13 @@ def slice_kind(data: bytes) -> Kind:
     if notes.get("format") != _FORMAT or kind not in _PLACES:
         raise ValueError(f"it has format {notes.get('format')!r}, kind {kind!r}; not {_FORMAT!r}")
     return kind
+
+
+def _loaded(data: bytes) -> dict[str, Tensor]:
+    try:
+        return _checked(load(data))
+    except SafetensorError as error:
+        raise ValueError(f"it is no whole safetensors file ({_first_line(error)})") from error
 
 
 def _checked(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -26,16 +26,15 @@ _TIMEOUT = 30.0
 
 def load_vgg19(folder: Path, url: str = "") -> VggEncoder:
     """Return torchvision's VGG-19 as an encoder; see ``fetch_vgg19``."""
-    cache = EncoderCache(folder)
-    return VggEncoder(cache.read(fetch_vgg19(folder, url)))
+    return VggEncoder(fetch_vgg19(folder, url).read_bytes())
 
 
-def fetch_vgg19(folder: Path, url: str = "") -> str:
+def fetch_vgg19(folder: Path, url: str = "") -> Path:
     """Make sure that the slice of torchvision's VGG-19 is in a cache folder.
 
     The first call downloads the whole network, 548 MB, unless its file lies in the folder already,
-    and keeps 2.2 MB of it. Later calls read nothing but the slice. For the driver: a worker is
-    told the hash. Two processes at once do the same work and leave the same file.
+    and keeps 2.2 MB of it. Later calls read nothing but the slice. For the driver: workers
+    get the slice as an asset. Two processes at once do the same work and leave the same file.
 
     Args:
         folder: of an ``EncoderCache``.
@@ -43,14 +42,14 @@ def fetch_vgg19(folder: Path, url: str = "") -> str:
             beginning of its sha256, as ``vgg19-<hash>.pth``.
 
     Returns:
-        The sha256 of the slice.
+        The slice, a safetensors file.
 
     Raises:
         ScorerOptionError: it cannot be downloaded, or is not the file that it should be.
     """
     cache = EncoderCache(folder)
-    if sha256 := cache.named(_NAME):
-        return sha256
+    if (kept := cache.named(_NAME)) is not None:
+        return kept
     if not url:
         from torchvision.models import VGG19_Weights
 
@@ -62,9 +61,9 @@ def fetch_vgg19(folder: Path, url: str = "") -> str:
         if not path.exists():
             path = Path(scratch) / name
             _download(url, path, folder)
-        sha256 = cache.keep(_checked_slice(path))
-    cache.name(_NAME, sha256)
-    return sha256
+        kept = cache.keep(_checked_slice(path))
+    cache.name(_NAME, kept)
+    return kept
 
 
 def _checked_slice(path: Path) -> bytes:

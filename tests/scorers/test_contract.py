@@ -7,18 +7,23 @@ import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from PIL import Image
 
+from framewright.assets import assets_of
 from framewright.errors import EnvironmentMismatch, ScorerOptionError
 from framewright.scorers import Scorer, create, describe, rebuild, scorer_names
-from framewright.scorers.base import Prepares
+from framewright.scorers.asset import Asset
+from framewright.scorers.base import Prepares, Sequential
 from framewright.types import ScorerIdentity
+from tests.perceptual.slices import random_slice
 from tests.support import install_scorer
 
-NEEDS_AN_IMAGE = {"color"}
+NEEDS_AN_IMAGE = {"color": "image", "gatys": "style"}
+"""And the option that takes it."""
 SCORERS = scorer_names()
 SHAPES = [(1, 1, 1), (2, 33, 17)]
 """Number, height and width of frames."""
@@ -31,10 +36,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Scorer]:
     folder = tmp_path_factory.mktemp("images")
 
     def make(name: str) -> Scorer:
-        options = {}
+        options: dict[str, Any] = {}
         if name in NEEDS_AN_IMAGE:
-            options["image"] = str(folder / "painting.png")
-            Image.effect_mandelbrot((40, 30), (-2, -1.5, 1, 1.5), 50).save(options["image"])
+            image = options[NEEDS_AN_IMAGE[name]] = str(folder / "painting.png")
+            Image.effect_mandelbrot((40, 30), (-2, -1.5, 1, 1.5), 50).save(image)
+        if name == "gatys":
+            encoder = folder / "encoder.safetensors"
+            encoder.write_bytes(random_slice())
+            options |= {"encoder": str(encoder), "steps": 1, "short_side": 48}
         return create(name, options)
 
     return make
@@ -58,8 +67,24 @@ def frames(count: int, height: int, width: int) -> torch.Tensor:
     return torch.rand(count, 3, height, width)
 
 
+def rebuilt(scorer: Scorer, identity: ScorerIdentity | None = None) -> Scorer:
+    """Make it again from its identity, or another one, as a worker does."""
+
+    def fetch(one: Asset) -> Path:
+        return assets_of(scorer)[one.reference]
+
+    return rebuild(identity or scorer.identity, fetch)
+
+
+def scored(scorer: Scorer, given: torch.Tensor) -> torch.Tensor:
+    """Score frames as the first of a unit."""
+    if isinstance(scorer, Sequential):
+        scorer.begin(0)
+    return scorer.score(given.clone()).clone()
+
+
 def test_the_shipped_ones_are_there() -> None:
-    assert {"color", "fast", "identity"} <= set(scorer_names())
+    assert {"color", "fast", "gatys", "identity"} <= set(scorer_names())
 
 
 @pytest.mark.parametrize("name", SCORERS)
@@ -74,19 +99,20 @@ def test_keeps_the_protocol(name: str, made: Callable[[str], Scorer]) -> None:
 
 @pytest.mark.parametrize("name", SCORERS)
 def test_its_identity_is_all_a_worker_needs(name: str, made: Callable[[str], Scorer]) -> None:
-    identity = made(name).identity
+    scorer = made(name)
+    identity = scorer.identity
     text = identity.model_dump_json()
     assert json.loads(text)["name"] == name
     assert len(text) < 100_000
-    assert rebuild(ScorerIdentity.model_validate_json(text)).identity == identity
+    assert rebuilt(scorer, ScorerIdentity.model_validate_json(text)).identity == identity
 
 
 @pytest.mark.parametrize("name", SCORERS)
 def test_other_weights_or_version_are_refused(name: str, made: Callable[[str], Scorer]) -> None:
-    identity = made(name).identity
+    scorer = made(name)
     for change in ({"version": "0"}, {"weights_sha256": "f" * 64}):
         with pytest.raises(EnvironmentMismatch, match=f"scorer '{name}' was planned as version"):
-            rebuild(identity.model_copy(update=change))
+            rebuilt(scorer, scorer.identity.model_copy(update=change))
 
 
 @pytest.mark.parametrize("name", SCORERS)
@@ -107,11 +133,11 @@ def test_scores_frames_of_any_size(name: str, ready: Callable[[str], Scorer]) ->
 def test_scores_the_same_twice(name: str, ready: Callable[[str], Scorer]) -> None:
     given = frames(2, 33, 17)
     scorer = ready(name)
-    first = scorer.score(given.clone()).clone()
-    assert torch.equal(first, scorer.score(given.clone()))
-    again = rebuild(scorer.identity)
+    first = scored(scorer, given)
+    assert torch.equal(first, scored(scorer, given))
+    again = rebuilt(scorer)
     again.setup(torch.device("cpu"), 1)
-    assert torch.equal(first, again.score(given.clone()))
+    assert torch.equal(first, scored(again, given))
 
 
 def test_fast_does_what_takes_long_before_it_scores(ready: Callable[[str], Scorer]) -> None:

@@ -73,7 +73,10 @@ def minimise(
     return x, loss
 
 
-def _direction(gradient: Tensor, pairs: deque[tuple[Tensor, Tensor, Tensor]], scale: Tensor) -> Tensor:
+def _direction(
+    gradient: Tensor, pairs: deque[tuple[Tensor, Tensor, Tensor]], scale: Tensor
+) -> Tensor:
+    """Return the negative gradient, times what the pairs tell of the inverse curvature."""
     q = -gradient
     steps = []
     for step, change, inverse in reversed(pairs):

@@ -1,0 +1,1 @@
+"""Pictures that hold still where their source does: the stabiliser, and the measure of flicker."""

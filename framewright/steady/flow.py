@@ -1,0 +1,176 @@
+"""Optical flow of a source, and where it can be trusted.
+
+Flow is that of Kroeger et al., "Fast Optical Flow using Dense Inverse Search" (ECCV 2016), as
+OpenCV computes it. It leads backwards: from a pixel of a frame to where it was in the frame before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Floats", "FlowEstimator", "Motion", "grey_of", "grid_of", "warped"]
+
+Floats = NDArray[np.float32]
+
+_LEAST_PIXELS, _MOST_PIXELS = 480 * 270, 640 * 360
+"""Flow is computed on a quarter of a frame's pixels, within these bounds."""
+_FEW_PIXELS = 340 * 200
+"""Up to so many there is time for a finer search."""
+_BLUR_PER_PIXEL = 1.5 / 640
+"""Standard deviation, as a share of the width, of the blur that takes the noise away first: it
+halves the error of the flow (benchmarks/stability.py)."""
+_INCONSISTENT_SHARE, _INCONSISTENT_PX2 = 0.01, 0.5
+_EDGE_SHARE, _EDGE_PX2 = 0.01, 0.002
+_EDGE_TOLERANCE = 4.0
+"""Ruder et al. refuse pixels beyond 1; with flow as smooth as ours that is too many."""
+_CHANGED_LEVELS = (8.0, 28.0)
+"""Differences of colour, of 255: up to the first it is noise, from the second on another thing."""
+_FADED_LEVELS = (2.5, 8.0)
+"""The same for differences in the mean over ``_FADED_SIZE`` squared, where noise has gone: fades
+and shadows, which the picture must follow."""
+_FADED_SIZE = 9
+
+
+@lru_cache(maxsize=4)
+def grid_of(height: int, width: int) -> Floats:
+    """Coordinates of all pixels: shape (height, width, 2), x then y. Not to be written to."""
+    columns, rows = np.meshgrid(
+        np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
+    )
+    grid = np.dstack([columns, rows])
+    grid.setflags(write=False)
+    return grid
+
+
+def warped(picture: Floats, places: Floats, interpolation: int = cv2.INTER_CUBIC) -> Floats:
+    """Look a picture up at ``places``, shape (H, W, 2); beyond its border, at the border."""
+    found = cv2.remap(picture, places, None, interpolation, borderMode=cv2.BORDER_REPLICATE)
+    return cast(Floats, found)
+
+
+def grey_of(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Luma of an RGB picture of shape (H, W, 3)."""
+    return cast("NDArray[np.uint8]", cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY))
+
+
+@dataclass(frozen=True)
+class Motion:
+    """How a frame follows from the one before it."""
+
+    flow: Floats
+    """Shape (h, w, 2): x and y, in pixels of that size, from each pixel to where it was."""
+    trust: Floats
+    """Shape (h', w'), 0 to 1: whether it shows what was there; 0 where that was hidden or outside,
+    at edges of motion, and where the frame has changed."""
+
+
+@dataclass(frozen=True)
+class _Look:
+    """A frame as flow sees it."""
+
+    grey: NDArray[np.uint8]
+    half: NDArray[np.uint8]
+    colors: Floats
+
+
+class FlowEstimator:
+    """Flow and trust from one frame to the next, at a bounded size. For use from one thread."""
+
+    def __init__(self) -> None:
+        cv2.setNumThreads(1)  # a worker has one core; and the result is the same on all machines
+        self._rough = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        self._fine = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        self._size = (0, 0)
+        self._before: _Look | None = None
+
+    def reset(self) -> None:
+        """Forget the frame before."""
+        self._before = None
+
+    def __call__(self, frame: NDArray[np.uint8]) -> Motion | None:
+        """Return the motion that led to a frame, RGB of shape (H, W, 3); None for the first."""
+        look = self._look(frame)
+        before, self._before = self._before, look
+        if before is None or before.grey.shape != look.grey.shape:
+            return None
+        flow = cast(Floats, self._fine.calc(look.grey, before.grey, None))
+        forward = cast(Floats, self._rough.calc(before.half, look.half, None))
+        return Motion(flow, self._trust(flow, forward, before.colors, look.colors))
+
+    def _look(self, frame: NDArray[np.uint8]) -> _Look:
+        height, width = frame.shape[:2]
+        pixels = min(max(height * width / 4, _LEAST_PIXELS), _MOST_PIXELS)
+        shrink = min(1.0, (pixels / (height * width)) ** 0.5)
+        size = (max(16, round(width * shrink)), max(16, round(height * shrink)))
+        if size != self._size:
+            self._resize(size)
+        small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA) if shrink < 1 else frame
+        if small.shape[:2] != (size[1], size[0]):
+            small = cv2.resize(small, size, interpolation=cv2.INTER_LINEAR)
+        grey = cv2.GaussianBlur(grey_of(cast("NDArray[np.uint8]", small)), (0, 0), self._blur)
+        half = (self._grid.shape[1], self._grid.shape[0])
+        colors = cv2.resize(small, half, interpolation=cv2.INTER_AREA)
+        return _Look(
+            grey=cast("NDArray[np.uint8]", grey),
+            half=cast("NDArray[np.uint8]", cv2.resize(grey, half, interpolation=cv2.INTER_AREA)),
+            colors=cast(Floats, cv2.blur(colors, (3, 3)).astype(np.float32)),
+        )
+
+    def _resize(self, size: tuple[int, int]) -> None:
+        width, height = self._size = size
+        self._before = None
+        self._blur = max(0.5, width * _BLUR_PER_PIXEL)
+        few = width * height <= _FEW_PIXELS
+        self._fine.setPatchStride(3 if few else 6)
+        self._fine.setGradientDescentIterations(25 if few else 4)
+        self._fine.setVariationalRefinementIterations(5 if few else 2)
+        self._grid = grid_of((height + 1) // 2, (width + 1) // 2)
+
+    def _trust(self, flow: Floats, forward: Floats, before: Floats, now: Floats) -> Floats:
+        """Judge a flow by the one that leads the other way, and by what it leads to.
+
+        The first two tests are those of Ruder, Dosovitskiy and Brox, "Artistic Style Transfer for
+        Videos" (GCPR 2016), equations 5 and 6, made gradual.
+        """
+        height, width = self._grid.shape[:2]
+        ratio = width / flow.shape[1]
+        flow = cast(Floats, cv2.resize(flow, (width, height), interpolation=cv2.INTER_AREA)) * ratio
+        places = self._grid + flow
+        back = warped(forward, places, cv2.INTER_LINEAR)
+        length2 = _squared(flow)
+        allowed = _INCONSISTENT_SHARE * (length2 + _squared(back)) + _INCONSISTENT_PX2 / 4
+        trust = np.clip(1.5 - _squared(back + flow) / allowed, 0, 1)
+        bent = _gradient2(flow) / (_EDGE_TOLERANCE * (_EDGE_SHARE * length2 + _EDGE_PX2))
+        trust *= np.clip(2 - bent, 0, 1)
+        x, y = cv2.split(places)
+        trust *= (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+        difference = cv2.subtract(warped(before, places, cv2.INTER_LINEAR), now)
+        trust *= _small(difference, _CHANGED_LEVELS)
+        trust *= _small(cv2.blur(difference, (_FADED_SIZE, _FADED_SIZE)), _FADED_LEVELS)
+        return cast(Floats, cv2.blur(trust, (3, 3)))
+
+
+def _small(differences: Floats, levels: tuple[float, float]) -> Floats:
+    """Turn differences of colour, shape (H, W, 3), into trust: 1 up to a level, 0 from another."""
+    least, most = levels
+    red, green, blue = (np.abs(channel) for channel in cv2.split(differences))
+    largest = cv2.max(cv2.max(red, green), blue)
+    return cast(Floats, np.clip((most - largest) / np.float32(most - least), 0, 1))
+
+
+def _squared(vectors: Floats) -> Floats:
+    x, y = cv2.split(vectors)
+    return cast(Floats, x * x + y * y)
+
+
+def _gradient2(flow: Floats) -> Floats:
+    """Sum of the squared derivatives of both components, by central differences."""
+    across = cv2.Sobel(flow, cv2.CV_32F, 1, 0, ksize=1, scale=0.5)
+    down = cv2.Sobel(flow, cv2.CV_32F, 0, 1, ksize=1, scale=0.5)
+    return cast(Floats, _squared(cast(Floats, across)) + _squared(cast(Floats, down)))
