@@ -1,7 +1,7 @@
 """The optimisation, `gatys`, against the 2018 reference's procedure, `compat`, on the same frames.
 
     python -m benchmarks.gatys --clip FILE --painting FILE --vgg FILE
-        [--first 0 --frames 6 --side 128 --pictures FOLDER]
+        [--first 0 --frames 6 --side 128 --steps 12 24 40 --pictures FOLDER]
 
 Both see the same square frames and the same square of the painting through the same encoder. The
 reference's own loss is evaluated on both outputs, and the flicker of both measured along the
@@ -46,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--frames", type=int, default=6)
     parser.add_argument("--side", type=int, default=128)
+    parser.add_argument("--steps", type=int, nargs="+", default=STEPS)
     parser.add_argument("--pictures", type=Path)
     arguments = parser.parse_args(argv)
     torch.set_num_threads(1)
@@ -59,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     judge = Judge(VggEncoder(data, "zeros"), painting, frames)
 
     outputs = {}
-    for steps in STEPS:
+    for steps in arguments.steps:
         run = Steady(VggEncoder(data), painting, 0.5, steps, side)
         began, before, pictures = time.process_time(), None, []
         for frame in frames:

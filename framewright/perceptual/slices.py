@@ -25,7 +25,8 @@ __all__ = ["Kind", "VggEncoder", "read_slice", "slice_kind", "slice_of"]
 Kind = Literal["vgg19", "vgg19-normalised"]
 """As trained on ImageNet by torchvision, or with each channel scaled to a mean activation of 1."""
 
-_FORMAT = "framewright-encoder-1"
+_FORMAT = "framewright-encoder-1/"
+"""With the kind behind it: one entry, because safetensors writes several in no certain order."""
 _LAYERS = ("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1")
 _POOL_AFTER = ("conv1_2", "conv2_2")
 _PLACES: dict[Kind, tuple[str, tuple[int, ...]]] = {
@@ -105,7 +106,7 @@ def slice_of(state: dict[str, Tensor]) -> bytes:
     if missing := sorted(place for place in wanted.values() if place not in state):
         raise ValueError(f"it has no {missing[0]}")
     tensors |= {name: state[place] for name, place in wanted.items()}
-    return save(_checked(tensors), {"format": _FORMAT, "kind": kind})
+    return save(_checked(tensors), {"format": f"{_FORMAT}{kind}"})
 
 
 def read_slice(path: Path) -> bytes:
@@ -139,13 +140,13 @@ def slice_kind(data: bytes) -> Kind:
     """
     try:
         length = int.from_bytes(data[:8], "little")
-        notes = json.loads(data[8 : 8 + length])["__metadata__"]
-        kind: Kind = notes["kind"]
+        found = json.loads(data[8 : 8 + length])["__metadata__"]["format"]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError("it is no slice of an encoder") from error
-    if notes.get("format") != _FORMAT or kind not in _PLACES:
-        raise ValueError(f"it has format {notes.get('format')!r}, kind {kind!r}; not {_FORMAT!r}")
-    return kind
+    for kind in _PLACES:
+        if found == f"{_FORMAT}{kind}":
+            return kind
+    raise ValueError(f"it is a slice of the format {str(found)[:40]!r}, which is not known")
 
 
 def _loaded(data: bytes) -> dict[str, Tensor]:

@@ -29,7 +29,7 @@ def start(count: int) -> Tensor:
 def test_it_finds_the_bottom_of_a_stretched_valley() -> None:
     found, loss = minimise(stretched, start(2), 80, 0.05)
     assert (loss < 1e-6 * stretched(start(2))).all()
-    assert (found - 0.3).abs().max() < 1e-3
+    assert (found - 0.3).abs().max() < 5e-3
 
 
 def test_it_finds_the_end_of_a_bent_valley() -> None:
