@@ -33,6 +33,7 @@ class ProgressLine:
         self._bars.stop()
 
     def __call__(self, progress: object) -> None:
+        """Show how far a stage is."""
         from framewright.types import Progress
 
         if not isinstance(progress, Progress):

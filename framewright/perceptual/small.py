@@ -16,10 +16,9 @@ import torch.nn.functional as F
 from safetensors.torch import load
 from torch import Tensor, nn
 
-__all__ = ["CHANNELS", "SmallEncoder", "encoder_sha256", "load_small_encoder"]
+from framewright.perceptual.base import CHANNELS
 
-CHANNELS = (64, 64, 128, 128, 256)
-"""Channels of conv1_1, conv1_2, conv2_1, conv2_2 and conv3_1 of VGG-19."""
+__all__ = ["SmallEncoder", "encoder_sha256", "load_small_encoder"]
 
 _WIDTHS = (32, 40, 72, 80, 144)
 _POOL_AFTER = (1, 3)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,33 +16,41 @@ from PIL import Image
 from framewright.assets import assets_of
 from framewright.errors import EnvironmentMismatch, ScorerOptionError
 from framewright.scorers import Scorer, create, describe, rebuild, scorer_names
-from framewright.scorers.asset import Fetch
-from framewright.scorers.base import Prepares
+from framewright.scorers.asset import Asset
+from framewright.scorers.base import Prepares, Sequential
 from framewright.scorers.transformer_net import TransformerNet
 from framewright.types import ScorerIdentity
+from tests.perceptual.slices import random_slice
 from tests.scorers.onnx_bytes import frames_model, node
 from tests.support import install_scorer
 
 
-def _painting(folder: Path) -> dict[str, str]:
+def _painting(folder: Path) -> dict[str, Any]:
     Image.effect_mandelbrot((40, 30), (-2, -1.5, 1, 1.5), 50).save(folder / "painting.png")
     return {"image": str(folder / "painting.png")}
 
 
-def _weights(folder: Path) -> dict[str, str]:
+def _optimised(folder: Path) -> dict[str, Any]:
+    encoder = folder / "encoder.safetensors"
+    encoder.write_bytes(random_slice())
+    style = _painting(folder)["image"]
+    return {"style": style, "encoder": str(encoder), "steps": 1, "short_side": 48}
+
+
+def _weights(folder: Path) -> dict[str, Any]:
     torch.manual_seed(1)
     torch.save(TransformerNet().state_dict(), folder / "net.pth")
     return {"weights": str(folder / "net.pth")}
 
 
-def _model(folder: Path) -> dict[str, str]:
+def _model(folder: Path) -> dict[str, Any]:
     model = frames_model([node("Sqrt", ["frames"], "pictures")])
     (folder / "model.onnx").write_bytes(model)
     (folder / "model.toml").touch()
     return {"model": str(folder / "model.onnx")}
 
 
-NEEDS = {"color": _painting, "checkpoint": _weights, "exported": _model}
+NEEDS = {"color": _painting, "checkpoint": _weights, "exported": _model, "gatys": _optimised}
 """Scorers that do not work without options, and what makes them in a folder."""
 SCORERS = [name for name in scorer_names() if name != "detect"]
 """Those that make pictures; the one that makes records has a module of its own."""
@@ -74,19 +83,30 @@ def ready(made: Callable[[str], Scorer]) -> Callable[[str], Scorer]:
     return make
 
 
-def fetch_from(scorer: Scorer) -> Fetch:
-    """Finds the files that a scorer on the driver has."""
-    files = assets_of(scorer)
-    return lambda asset: files[asset.reference]
-
-
 def frames(count: int, height: int, width: int) -> torch.Tensor:
     torch.manual_seed(count + height)
     return torch.rand(count, 3, height, width)
 
 
+def rebuilt(scorer: Scorer, identity: ScorerIdentity | None = None) -> Scorer:
+    """Make it again from its identity, or another one, as a worker does."""
+
+    def fetch(one: Asset) -> Path:
+        return assets_of(scorer)[one.reference]
+
+    return rebuild(identity or scorer.identity, fetch)
+
+
+def scored(scorer: Scorer, given: torch.Tensor) -> torch.Tensor:
+    """Score frames as the first of a unit."""
+    if isinstance(scorer, Sequential):
+        scorer.begin(0)
+    return scorer.score(given.clone()).clone()
+
+
 def test_the_shipped_ones_are_there() -> None:
-    assert {"checkpoint", "color", "detect", "exported", "fast", "identity"} <= set(scorer_names())
+    shipped = {"checkpoint", "color", "detect", "exported", "fast", "gatys", "identity"}
+    assert shipped <= set(scorer_names())
 
 
 @pytest.mark.parametrize("name", SCORERS)
@@ -106,9 +126,7 @@ def test_its_identity_is_all_a_worker_needs(name: str, made: Callable[[str], Sco
     text = identity.model_dump_json()
     assert json.loads(text)["name"] == name
     assert len(text) < 100_000
-    assert (
-        rebuild(ScorerIdentity.model_validate_json(text), fetch_from(scorer)).identity == identity
-    )
+    assert rebuilt(scorer, ScorerIdentity.model_validate_json(text)).identity == identity
 
 
 @pytest.mark.parametrize("name", SCORERS)
@@ -116,7 +134,7 @@ def test_other_weights_or_version_are_refused(name: str, made: Callable[[str], S
     scorer = made(name)
     for change in ({"version": "0"}, {"weights_sha256": "f" * 64}):
         with pytest.raises(EnvironmentMismatch, match=f"scorer '{name}' was planned as version"):
-            rebuild(scorer.identity.model_copy(update=change), fetch_from(scorer))
+            rebuilt(scorer, scorer.identity.model_copy(update=change))
 
 
 @pytest.mark.parametrize("name", SCORERS)
@@ -137,11 +155,11 @@ def test_scores_frames_of_any_size(name: str, ready: Callable[[str], Scorer]) ->
 def test_scores_the_same_twice(name: str, ready: Callable[[str], Scorer]) -> None:
     given = frames(2, 33, 17)
     scorer = ready(name)
-    first = scorer.score(given.clone()).clone()
-    assert torch.equal(first, scorer.score(given.clone()))
-    again = rebuild(scorer.identity, fetch_from(scorer))
+    first = scored(scorer, given)
+    assert torch.equal(first, scored(scorer, given))
+    again = rebuilt(scorer)
     again.setup(torch.device("cpu"), 1)
-    assert torch.equal(first, again.score(given.clone()))
+    assert torch.equal(first, scored(again, given))
 
 
 def test_fast_does_what_takes_long_before_it_scores(ready: Callable[[str], Scorer]) -> None:

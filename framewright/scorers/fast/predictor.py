@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from framewright.perceptual.small import CHANNELS
+from framewright.perceptual.base import CHANNELS
 from framewright.scorers.fast.network import STYLE_LENGTH
 
 __all__ = ["STATISTICS", "StylePredictor", "style_statistics"]

@@ -1,0 +1,110 @@
+"""What the optimisation lowers: the reference's loss, and one that means the same for all encoders.
+
+Gatys, Ecker and Bethge, "Image Style Transfer Using Convolutional Neural Networks" (CVPR 2016),
+equations 1 to 7, at the layers that the 2018 reference chose.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from framewright.perceptual.base import CONTENT_MAP, Encoder
+from framewright.scorers.gatys.lbfgs import Objective
+
+__all__ = ["StyleTarget", "gram", "reference_loss", "relative_loss"]
+
+_SHARES = (0.088, 0.021, 0.372, 0.034, 0.485)
+"""Of the five maps in the style loss: what the reference's weights amount to, on average over
+eight paintings."""
+_BALANCE = 48.0
+"""Of style to content where strength is 0.5: likewise what the reference's style weight is."""
+_OUTSIDE = 30.0
+"""Weight of the squared distance to [0, 1]."""
+
+
+def gram(features: Tensor) -> Tensor:
+    """Products of the channels of (N, C, H, W), summed over places, by C*H*W: (N, C, C)."""
+    count, channels, height, width = features.shape
+    flat = features.reshape(count, channels, height * width)
+    return flat @ flat.transpose(1, 2) / (channels * height * width)
+
+
+class StyleTarget:
+    """What a painting looks like to an encoder, at one size. Computed once.
+
+    Args:
+        encoder: what to look through.
+        painting: (1, 3, H, W), RGB in [0, 1].
+    """
+
+    def __init__(self, encoder: Encoder, painting: Tensor) -> None:
+        with torch.no_grad():
+            maps = encoder(painting)
+            self.grams = [gram(features) for features in maps]
+            self.energies = [products.square().mean() for products in self.grams]
+            self.variance = maps[CONTENT_MAP].var()
+
+
+def relative_loss(
+    encoder: Encoder,
+    target: StyleTarget,
+    frames: Tensor,
+    strength: float,
+    led: tuple[Tensor, Tensor] | None = None,
+    steadiness: float = 0.0,
+) -> Objective:
+    """Style and content loss in shares of what the painting has of each: the same for any encoder.
+
+    Args:
+        encoder: what to look through.
+        target: the painting.
+        frames: what should be recognised, (N, 3, H, W).
+        strength: 0 for the frame itself, 0.5 for the reference's balance, 1 for style alone.
+        led: pictures to stay near to, (N, 3, H, W), and where, (N, 1, H, W) in [0, 1].
+        steadiness: weight of the mean squared distance to them.
+
+    Returns:
+        The loss of pictures as they will be shown: with values beyond [0, 1] cut off, and a pull
+        back for those.
+    """
+    with torch.no_grad():
+        wanted = encoder(frames)[CONTENT_MAP]
+    content_weight, style_weight = (1 - strength) ** 2 * 4, strength**2 * 4 * _BALANCE
+
+    def loss(pictures: Tensor) -> Tensor:
+        shown = pictures.clamp(0, 1)
+        maps = encoder(shown)
+        content = _mean(maps[CONTENT_MAP] - wanted) / target.variance
+        total = content_weight * content + _OUTSIDE * _mean(pictures - shown)
+        parts = zip(maps, target.grams, target.energies, _SHARES, strict=True)
+        for features, products, energy, share in parts:
+            style = _mean(gram(features) - products) / energy
+            total = total + style_weight * share * style
+        if led is not None:
+            total = total + steadiness * _mean((shown - led[0]) * led[1])
+        return total
+
+    return loss
+
+
+def reference_loss(
+    encoder: Encoder, target: StyleTarget, frames: Tensor, style_weight: float
+) -> Objective:
+    """Return the reference's loss for frames (N, 3, H, W): mean squares, with fixed weights."""
+    with torch.no_grad():
+        wanted = encoder(frames)[CONTENT_MAP]
+
+    def loss(pictures: Tensor) -> Tensor:
+        maps = encoder(pictures)
+        total = _mean(maps[CONTENT_MAP] - wanted)
+        for features, products in zip(maps, target.grams, strict=True):
+            total = total + style_weight * _mean(gram(features) - products)
+        return total
+
+    return loss
+
+
+def _mean(differences: Tensor) -> Tensor:
+    """Mean square of each of a batch: (N, ...) to (N,)."""
+    return differences.square().flatten(1).mean(1)
