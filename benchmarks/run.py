@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks import fast_runtimes, flow, isolation, overlap, pictures, split, storage
+from benchmarks import fast_knobs, fast_runtimes, flow, isolation, overlap, pictures, split, storage
 
 
 def main() -> None:
@@ -13,6 +13,7 @@ def main() -> None:
     overlap.main()
     pictures.main()
     fast_runtimes.main([])
+    fast_knobs.main([])
     flow.main()
 
 
