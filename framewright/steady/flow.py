@@ -20,7 +20,8 @@ Floats = NDArray[np.float32]
 
 _LEAST_PIXELS, _MOST_PIXELS = 480 * 270, 640 * 360
 """Flow is computed on a quarter of a frame's pixels, within these bounds."""
-_LEAST_SIDE = 32
+_LEAST_SIDE = 64
+"""In pixels; on much smaller pictures OpenCV's search crashes."""
 _FEW_PIXELS = 340 * 200
 """Up to so many there is time for a finer search."""
 _BLUR_PER_PIXEL = 1.5 / 640
@@ -107,7 +108,12 @@ class FlowEstimator:
         self._before = None
 
     def __call__(self, frame: NDArray[np.uint8]) -> Motion | None:
-        """Return the motion that led to a frame, RGB of shape (H, W, 3); None for the first."""
+        """Return the motion that led to a frame, RGB of shape (H, W, 3).
+
+        None for the first frame, and where a side is shorter than 64 pixels.
+        """
+        if min(frame.shape[:2]) < _LEAST_SIDE:
+            return None
         look = self._look(frame)
         before, self._before = self._before, look
         if before is None or before.grey.shape != look.grey.shape:

@@ -30,6 +30,7 @@ class TroubleScorer:
             name="trouble",
             version="1",
             params={"seconds_per_frame": seconds_per_frame, "deadly": deadly},
+            flickers=False,
         )
 
     def setup(self, device: torch.device, threads: int) -> None:
