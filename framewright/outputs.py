@@ -11,7 +11,7 @@ from framewright.media.containers import CONTAINERS, container_for
 from framewright.media.source import is_text
 from framewright.types import ScorerIdentity
 
-__all__ = ["output_suffix", "possible_outputs", "resolve_output"]
+__all__ = ["output_suffix", "possible_outputs", "resolve_output", "result_names"]
 
 _MAX_NAME_BYTES = 255
 _MAX_STYLE_LETTERS = 40
@@ -70,8 +70,13 @@ def possible_outputs(output: str, source: Path, scorer: ScorerIdentity) -> list[
     """
     if output_suffix(output):
         return [Path(output)]
-    look = _look(scorer)
-    return [Path(output) / _result_name(source.stem, look, suffix) for suffix in CONTAINERS]
+    return [Path(output) / name for name in result_names(source.name, scorer)]
+
+
+def result_names(source_name: str, scorer: ScorerIdentity) -> list[str]:
+    """Return the names that a source's result can have in a folder, one for each container."""
+    look, stem = _look(scorer), Path(source_name).stem
+    return [_result_name(stem, look, suffix) for suffix in CONTAINERS]
 
 
 def _check_writable(folder: Path) -> None:
