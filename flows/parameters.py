@@ -52,8 +52,8 @@ _CONTAINER = (
 )
 MediaAddress = Annotated[str, Field(pattern=rf"^(/[^/]|{_CONTAINER}/[^?]+$)")]
 """A file's absolute path, or a blob's address without a SAS token, which all could see."""
-MediaFolder = Annotated[str, Field(pattern=rf"^(/|{_CONTAINER}(/[^?]*)?$)")]
-"""The same for a folder, or a prefix or the whole of a container."""
+MediaFolder = Annotated[str, Field(pattern=rf"^(/.*|{_CONTAINER}(/[^?]*)?)?$")]
+"""The same for a folder, or a prefix or the whole of a container; empty for that of a setting."""
 
 
 class Look(BaseModel):

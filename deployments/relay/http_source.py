@@ -60,7 +60,8 @@ class HttpSource:
         self._came: queue.Queue[Delivery] = queue.Queue(maxsize=MOST_CALLERS)
         self._callers = threading.BoundedSemaphore(MOST_CALLERS)
         self._server = _Server((host, port), self)
-        threading.Thread(target=self._server.serve_forever, name="web-hook", daemon=True).start()
+        serve = self._server.serve_forever
+        threading.Thread(target=serve, args=(0.05,), name="web-hook", daemon=True).start()
 
     @property
     def port(self) -> int:

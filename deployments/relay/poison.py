@@ -20,8 +20,8 @@ _MAX_REASON_LETTERS = 500
 def poison_message(body: bytes, reason: str, *, message_id: str, taken: int) -> str:
     """Return the text of a message about another one, as JSON in Base64.
 
-    ``original`` holds the message as text; ``original_base64`` instead where it is none, or where
-    JSON would make it too long. Cut to what fits, ``truncated`` then says so.
+    ``original`` holds the message; ``original_base64`` instead where it is not text. Where only its
+    beginning fits, ``truncated`` says so.
 
     Args:
         body: the message, of any length.
@@ -37,16 +37,16 @@ def poison_message(body: bytes, reason: str, *, message_id: str, taken: int) -> 
         "original_bytes": len(body),
         "truncated": False,
     }
-    room = _MAX_JSON_BYTES - _ENVELOPE_BYTES - len(json.dumps(about))
+    room = _MAX_JSON_BYTES - _ENVELOPE_BYTES
     try:
-        about["original"] = body.decode()
+        text = body.decode()
     except UnicodeDecodeError:
-        about["original"] = ""
-    if len(json.dumps(about["original"])) > room or (body and not about["original"]):
-        del about["original"]
         most = room * 3 // 4
-        about["truncated"] = len(body) > most
         about["original_base64"] = base64.b64encode(body[:most]).decode()
+        about["truncated"] = len(body) > most
+    else:
+        about["original"] = _cut(text, room)
+        about["truncated"] = len(about["original"]) < len(text)
     return base64.b64encode(json.dumps(about).encode()).decode()
 
 
@@ -54,3 +54,10 @@ def read_poison(text: str) -> dict[str, Any]:
     """Return what ``poison_message`` said."""
     about: dict[str, Any] = json.loads(base64.b64decode(text))
     return about
+
+
+def _cut(text: str, room: int) -> str:
+    """Return as much of a text as takes at most ``room`` letters in JSON."""
+    while (size := len(json.dumps(text))) > room:
+        text = text[: min(len(text) - 1, len(text) * room // size)]
+    return text

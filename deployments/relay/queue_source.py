@@ -63,6 +63,9 @@ class QueueSource:
         name = settings.poison_queue or f"{self._queue.queue_name}-poison"
         self._poison = _connect(settings, _beside(settings.queue, name))
         self._poison_is_there = False
+        self._singly = 0
+        """How many messages are taken one by one: one that cannot be told spoils all it comes
+        with."""
 
     @property
     def name(self) -> str:
@@ -71,17 +74,13 @@ class QueueSource:
 
     def receive(self, most: int) -> list[Delivery]:
         """Take up to ``most`` messages."""
-        count = min(most, MOST_AT_ONCE)
-        messages: list[Any] = self._call(
-            lambda: list(
-                self._queue.receive_messages(
-                    messages_per_page=count,
-                    max_messages=count,
-                    visibility_timeout=self._visibility_seconds,
-                )
-            ),
-            "take messages",
-        )
+        count = 1 if self._singly else min(most, MOST_AT_ONCE)
+        self._singly = max(0, self._singly - 1)
+        try:
+            messages: list[Any] = self._call(lambda: self._take(count), "take messages")
+        except SourceDown:
+            self._singly = MOST_AT_ONCE
+            raise
         return [
             Delivery(
                 self,
@@ -150,6 +149,15 @@ class QueueSource:
         receipt.pop_receipt, receipt.renewed = str(answer.pop_receipt), time.monotonic()
         return True
 
+    def _take(self, count: int) -> list[Any]:
+        return list(
+            self._queue.receive_messages(
+                messages_per_page=count,
+                max_messages=count,
+                visibility_timeout=self._visibility_seconds,
+            )
+        )
+
     def _make_poison_queue(self) -> None:
         with suppress(ResourceExistsError):
             self._poison.create_queue()
@@ -165,7 +173,7 @@ class QueueSource:
         try:
             return function()
         except HttpResponseError as error:
-            if str(getattr(error, "error_code", "")) in _GONE:
+            if getattr(error, "error_code", "") in _GONE:  # a str, by its value
                 raise _Gone from None
             raise SourceDown(f"cannot {doing}: {_words(error)}") from None
         except AzureError as error:
