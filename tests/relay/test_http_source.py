@@ -15,7 +15,7 @@ from deployments.relay import http_source
 from deployments.relay.http_source import HttpSource
 from tests.relay.events import grid_event
 
-SECRET = "a secret of many letters"
+SECRET = "a secret of many letters"  # noqa: S105
 BEARER = {"Authorization": f"Bearer {SECRET}"}
 VALIDATION = [
     {

@@ -12,7 +12,7 @@ RULES = Rules(
     outputs=("az://acc/media/incoming/done", "/data/in/out"),
     suffixes=(".mp4", ".mov"),
 )
-SECRET = "a secret of many letters"
+SECRET = "a secret of many letters"  # noqa: S105
 
 
 @pytest.mark.parametrize(
