@@ -20,13 +20,10 @@ from prefect.exceptions import ObjectNotFound
 
 from flows.parameters import Look
 from framewright.errors import InputError
-from framewright.settings import get_settings
-from framewright.storage import open_store
 
 __all__ = [
     "SCORE_VIDEO",
     "is_known",
-    "named",
     "output_folder",
     "runs_of",
     "score_deployment",
@@ -50,25 +47,6 @@ def score_deployment(client: SyncPrefectClient) -> UUID:
         raise InputError(
             f"there is no deployment {SCORE_VIDEO!r}: `prefect deploy --all` makes it."
         ) from None
-
-
-def named(folder: str, setting: str) -> str:
-    """Return a folder that a parameter names, or else a setting of this machine.
-
-    Args:
-        folder: the parameter's value.
-        setting: ``incoming`` or ``outgoing``.
-
-    Raises:
-        InputError: neither names one.
-    """
-    found = folder or str(getattr(get_settings(), setting))
-    if not found:
-        raise InputError(
-            f"no {setting} folder is named: give it as a parameter, or set "
-            f"FRAMEWRIGHT_{setting.upper()} where the flow runs."
-        )
-    return open_store(found).url.rstrip("/")  # without a SAS token, which all would see
 
 
 def output_folder(output: str, name: str) -> str:

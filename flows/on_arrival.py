@@ -12,7 +12,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
 from flows.choose import choose
-from flows.dispatch import named, output_folder, runs_of, score_deployment, start
+from flows.dispatch import output_folder, runs_of, score_deployment, start
 from flows.parameters import Look, MediaAddress, MediaFolder
 from flows.versions import bare_etag, version_key
 from framewright.errors import InputError
@@ -32,9 +32,9 @@ def _run_name() -> str:
 @flow(name="on-arrival", flow_run_name=_run_name)
 def on_arrival(
     video: MediaAddress,
+    output: MediaFolder,
     etag: str = "",
-    root: MediaFolder = "",
-    output: MediaFolder = "",
+    root: str = "",
     key: str = "",
     look: Look = Look(),  # noqa: B008 - never changed; it is the form's default
 ) -> State[Any] | dict[str, str]:
@@ -43,12 +43,11 @@ def on_arrival(
     Args:
         video: The video: the address of a blob, without a SAS token, or the absolute path of a
             file.
+        output: Where results go: the address of a folder or prefix. Below it they lie as the
+            videos do below the watched folder.
         etag: ETag of the version that has arrived. Empty for the one that is there.
         root: The watched folder or prefix that the video lies below. Empty for the video's own
             folder.
-        output: Where results go: the address of a folder or prefix. Below it they lie as the
-            videos do below the watched folder. Empty for FRAMEWRIGHT_OUTGOING of the machine that
-            runs the flow.
         key: How whoever started this run knows the version. Only shown.
         look: How the video is scored, where nothing that lies with it says otherwise.
     """
@@ -70,7 +69,6 @@ def on_arrival(
                 "own event starts its run.",
             )
         choice = choose(store, name, look)
-        target = output_folder(named(output, "outgoing"), name)
     except InputError as error:
         return Failed(message=str(error))
     log.info("%s is scored as %s (%s)", video, choice.look, ", ".join(choice.notes) or "default")
@@ -81,7 +79,7 @@ def on_arrival(
             client,
             score_deployment(client),
             video=video,
-            output=target,
+            output=output_folder(output, name),
             look=choice.look,
             key=version,
             tags=["arrival"],

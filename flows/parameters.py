@@ -50,10 +50,10 @@ _CONTAINER = (
     r"(az://[a-z0-9]{3,24}/[a-z0-9-]{3,63}"
     r"|https://[a-z0-9]{3,24}\.blob\.[a-z0-9.-]+/[a-z0-9-]{3,63})"
 )
-MediaAddress = Annotated[str, Field(pattern=rf"^(/[^/]|{_CONTAINER}/[^?]+$)")]
+MediaAddress = Annotated[str, Field(pattern=rf"^(/.*|{_CONTAINER}/.+)$")]
 """A file's absolute path, or a blob's address without a SAS token, which all could see."""
-MediaFolder = Annotated[str, Field(pattern=rf"^(/.*|{_CONTAINER}(/[^?]*)?)?$")]
-"""The same for a folder, or a prefix or the whole of a container; empty for that of a setting."""
+MediaFolder = Annotated[str, Field(pattern=rf"^(/.*|{_CONTAINER}(/[^?]*)?)$")]
+"""The same for a folder, or a prefix or the whole of a container."""
 
 
 class Look(BaseModel):

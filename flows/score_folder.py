@@ -16,7 +16,7 @@ from prefect.states import Failed
 from pydantic import Field
 
 from flows.choose import choose
-from flows.dispatch import named, output_folder, score_deployment, start
+from flows.dispatch import output_folder, score_deployment, start
 from flows.parameters import Look, MediaFolder
 from flows.sources import SUFFIXES, Found, list_sources
 from framewright.errors import InputError
@@ -31,7 +31,7 @@ LOOK_SECONDS = 5.0
 @flow(name="score-folder")
 def score_folder(
     folder: MediaFolder,
-    output: MediaFolder = "",
+    output: MediaFolder,
     look: Look = Look(),  # noqa: B008 - never changed; it is the form's default
     at_a_time: Annotated[int, Field(ge=1, le=1000)] = 4,
 ) -> dict[str, str] | State[Any]:
@@ -48,7 +48,7 @@ def score_folder(
     ends: dict[str, str] = {}
     under_way: dict[UUID, str] = {}
     try:
-        folder, output = open_store(folder).url, named(output, "outgoing")
+        folder, output = open_store(folder).url, open_store(output).url
         videos = sorted(list_sources(folder, [output], SUFFIXES), key=lambda one: one.name)
         with get_client(sync_client=True) as client:
             for found in videos:

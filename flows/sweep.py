@@ -17,7 +17,7 @@ from prefect.states import Failed
 from pydantic import Field
 
 from flows.choose import choose
-from flows.dispatch import is_known, named, output_folder, runs_of, score_deployment, start
+from flows.dispatch import is_known, output_folder, runs_of, score_deployment, start
 from flows.parameters import Look, MediaFolder
 from flows.sources import SUFFIXES, Found, list_sources
 from framewright.errors import InputError
@@ -48,8 +48,8 @@ class Sweep:
 
 @flow(name="sweep")
 def sweep(
-    incoming: MediaFolder = "",
-    output: MediaFolder = "",
+    incoming: MediaFolder,
+    output: MediaFolder,
     look: Look = Look(),  # noqa: B008 - never changed; it is the form's default
     limit: Annotated[int, Field(ge=1, le=1000)] = 50,
     attempts: Annotated[int, Field(ge=1, le=10)] = 2,
@@ -61,15 +61,14 @@ def sweep(
     other versions are known, whose result it is.
 
     Args:
-        incoming: Where videos arrive: the address of a folder or prefix. Empty for
-            FRAMEWRIGHT_INCOMING of the machine that runs the flow.
+        incoming: Where videos arrive: the address of a folder or prefix.
         output: Where results go; as for on-arrival.
         look: How videos are scored, where nothing that lies with them says otherwise.
         limit: How many runs are started at most, the oldest videos first.
         attempts: How many runs a version gets in all, where they fail.
     """
     try:
-        incoming, output = named(incoming, "incoming"), named(output, "outgoing")
+        output = open_store(output).url
         sources = list(list_sources(incoming, [output], SUFFIXES))
         results = by_stem(open_store(output).list())
         with get_client(sync_client=True) as client:

@@ -86,16 +86,6 @@ class Settings(BaseSettings):
     scratch_folder: str = Field(
         "", description="Folder for temporary files; empty for the system's own."
     )
-    incoming: str = Field(
-        "",
-        description="Where videos arrive, for the flows that look for them: a folder, or "
-        "az://ACCOUNT/CONTAINER/PREFIX.",
-    )
-    outgoing: str = Field(
-        "",
-        description="Where the results of videos that have arrived go: a folder, or "
-        "az://ACCOUNT/CONTAINER/PREFIX.",
-    )
     dask_address: str = Field(
         "",
         description="Address of a Dask scheduler, such as tcp://host:8786; empty to start a local "

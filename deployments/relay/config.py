@@ -31,12 +31,12 @@ class RelaySettings(BaseSettings):
     watch: Words = Field(
         (),
         description="Addresses of the folders and prefixes whose videos count, apart by spaces: "
-        "az://ACCOUNT/CONTAINER/PREFIX, or the path of a folder. FRAMEWRIGHT_INCOMING if not set.",
+        "az://ACCOUNT/CONTAINER/PREFIX, or the path of a folder.",
     )
     outputs: Words = Field(
         (),
         description="Addresses of the folders and prefixes where results go, apart by spaces: "
-        "what appears there never starts a run. FRAMEWRIGHT_OUTGOING if not set.",
+        "what appears there never starts a run.",
     )
     suffixes: Words = Field(
         SUFFIXES, description="Ends of names that count, apart by spaces, such as '.mp4 .mov'."
@@ -105,20 +105,10 @@ class RelaySettings(BaseSettings):
     def _apart(cls, value: Any) -> Any:
         return tuple(re.findall(r"[^\s,]+", value)) if isinstance(value, str) else value
 
-    @model_validator(mode="before")
-    @classmethod
-    def _as_the_flows(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Take what the flows are told too, where the relay is told nothing else."""
-        known = get_settings()
-        return {"watch": known.incoming, "outputs": known.outgoing, **values}
-
     @model_validator(mode="after")
     def _agree(self) -> RelaySettings:
         if not self.watch:
-            raise ValueError(
-                "neither FRAMEWRIGHT_RELAY_WATCH nor FRAMEWRIGHT_INCOMING names a folder: no video "
-                "would count"
-            )
+            raise ValueError("FRAMEWRIGHT_RELAY_WATCH names nothing: no video would count")
         for folder in self.watch:
             if any(folder == output or is_below(folder, output) for output in self.outputs):
                 raise ValueError(f"{folder!r} is watched, but lies where results go")

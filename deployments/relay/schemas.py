@@ -111,7 +111,7 @@ def _text(body: bytes) -> str:
     if len(body) > MAX_BODY_BYTES:
         raise Poison(f"{len(body)} bytes; at most {MAX_BODY_BYTES} are allowed")
     if not body.strip():
-        raise Poison("empty")
+        raise Poison("an empty message")
     if body.lstrip()[:1] not in (b"{", b"[", b"\xef") and _BASE64.fullmatch(body):
         try:
             body = base64.b64decode(b"".join(body.split()), validate=True)

@@ -72,7 +72,7 @@ def _with(**changes: Any) -> bytes:
 
 
 POISON: dict[str, tuple[bytes, str]] = {
-    "a blank": (b" ", "empty"),
+    "a blank": (b" ", "an empty message"),
     "words": (b"hello", "neither JSON nor Base64"),
     "not JSON": (b'{"eventType": ', "not JSON: Expecting value"),
     "bytes": (base64.b64encode(b"\xff\xfe\xfd"), "not UTF-8 text"),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from azure.storage.blob import ContainerClient
 from azure.storage.queue import QueueClient
 
+from deployments.relay.poison import read_poison
 from framewright.settings import get_settings
 from framewright.storage import open_store
 from tests.azurite import ACCOUNT, Azurite, Queues
@@ -29,6 +32,8 @@ class Arrivals:
         self.incoming = f"az://{ACCOUNT}/{name}/incoming"
         self.outgoing = f"az://{ACCOUNT}/{name}/outgoing"
         self.relay_settings = {
+            "watch": self.incoming,
+            "outputs": self.outgoing,
             "queue": queue.queue_name,
             "queue_connection_string": queues.connection_string,
             "visibility_seconds": "10",
@@ -64,8 +69,6 @@ def arrivals(
         made = Arrivals(container, queues.queue(), queues)
         monkeypatch.setenv("FRAMEWRIGHT_AZURE_ENDPOINT", azurite.endpoint)
         monkeypatch.setenv("FRAMEWRIGHT_AZURE_SAS", azurite.sas(container.container_name, "rcwl"))
-        monkeypatch.setenv("FRAMEWRIGHT_INCOMING", made.incoming)
-        monkeypatch.setenv("FRAMEWRIGHT_OUTGOING", made.outgoing)
         get_settings.cache_clear()
         yield made
 
@@ -73,7 +76,7 @@ def arrivals(
 @pytest.fixture
 def here(arrivals: Arrivals, tmp_path: Path) -> Iterator[World]:
     with world(tmp_path / "world", {}) as made:
-        made.deploy(copy_video)
+        made.deploy(copy_video, arrivals.outgoing)
         yield made
 
 
@@ -91,10 +94,7 @@ def finish(here: World, arrivals: Arrivals, count: int, seconds: float) -> None:
 def test_one_run_for_each_version_whatever_happens(here: World, arrivals: Arrivals) -> None:
     """Ten videos, three messages for each in any order, a relay that is killed."""
     rng = random.Random(5)
-    deliveries = [
-        rng.choice(arrivals.put(f"tree {n % 3}/v{n}.mp4")) for n in range(10) for _ in range(1)
-    ]
-    deliveries *= 3
+    deliveries = 3 * [rng.choice(arrivals.put(f"tree {n % 3}/v{n}.mp4")) for n in range(10)]
     rng.shuffle(deliveries)
     arrivals.tell(*deliveries, POISON["words"][0])
     relay = here.start_relay(**arrivals.relay_settings)
@@ -114,3 +114,77 @@ def test_one_run_for_each_version_whatever_happens(here: World, arrivals: Arriva
     assert here.states(RUN) == {"Completed": 11}
     relay.terminate()
     assert relay.wait(20) == 0
+
+
+@pytest.mark.slow
+def test_a_hundred_videos_with_three_messages_each(here: World, arrivals: Arrivals) -> None:
+    """The relay is killed twice and the server once, each in the middle of the work."""
+    rng = random.Random(7)
+    deliveries = [
+        text
+        for n in range(100)
+        for both in [arrivals.put(f"day {n % 7}/v{n}.mp4", b"%d" % n)]
+        for text in (*both, rng.choice(both))
+    ]
+    rng.shuffle(deliveries)
+    arrivals.tell(*deliveries)
+    relay = here.start_relay(**arrivals.relay_settings)
+    for made, victim in ((15, "relay"), (45, "server"), (75, "relay")):
+
+        def so_many(made: int = made) -> bool:
+            here.execute()
+            return len(here.runs("on-arrival")) >= made
+
+        here.until(so_many, 600)
+        if victim == "server":
+            here.kill(here.server)
+            here.start_server()
+        else:
+            here.kill(relay)
+            relay = here.start_relay(**arrivals.relay_settings)
+    finish(here, arrivals, 100, 900)
+    found = here.states(RUN)
+    print(f"runs: {found}; of on-arrival: {here.states('on-arrival')}")
+    assert found == {"Completed": 100}
+    assert sorted(arrivals.results()) == sorted(f"day {n % 7}/v{n}.fast.mp4" for n in range(100))
+    keys = [run["idempotency_key"] for run in here.runs(RUN)]
+    assert len(set(keys)) == 100
+
+
+@pytest.mark.slow
+def test_a_flood_of_poison_among_good_ones(here: World, arrivals: Arrivals, queues: Queues) -> None:
+    """A thousand messages of twenty kinds, some as long as a queue takes them."""
+    rng = random.Random(9)
+    kinds = {**POISON, "words": (b"hello " * 10_900, POISON["words"][1])}
+    bad = [body for body, _ in kinds.values() for _ in range(50)]
+    good = [rng.choice(arrivals.put(f"v{n}.mp4")) for n in range(20)]
+    messages = bad + good
+    rng.shuffle(messages)
+    relay = here.start_relay(**arrivals.relay_settings)
+    process = psutil.Process(relay.pid)
+    arrivals.tell(*messages[:100])
+    here.until(lambda: arrivals.waiting() < 40, 300)
+    early = process.memory_info().rss
+    arrivals.tell(*messages[100:])
+    most = 0
+
+    def done() -> bool:
+        nonlocal most
+        most = max(most, process.memory_info().rss)
+        here.execute()
+        return here.states(RUN)["Completed"] >= 20 and not arrivals.waiting()
+
+    here.until(done, 900, pause=0.5)
+    reasons: Counter[str] = Counter()
+    poison = queues.queue(f"{arrivals.queue.queue_name}-poison")
+    while page := list(poison.receive_messages(messages_per_page=32, max_messages=32)):
+        for put_aside in page:
+            about = read_poison(put_aside.content)
+            [kind] = [k for k, (_, words) in kinds.items() if words in about["reason"]]
+            reasons[kind] += 1
+            poison.delete_message(put_aside)
+    print(f"relay: {early >> 20} MiB after 60 messages, at most {most >> 20} MiB later")
+    assert reasons == dict.fromkeys(kinds, 50)
+    assert here.states(RUN) == {"Completed": 20}
+    assert len(arrivals.results()) == 20
+    assert most - early < 24 << 20

@@ -36,7 +36,7 @@ __all__ = ["POOL", "World", "world"]
 
 PROJECT = Path(__file__).resolve().parents[2]
 POOL = "local"
-START_SECONDS = 90.0
+START_SECONDS = 300.0
 CONFIG = yaml.safe_load((PROJECT / "prefect.yaml").read_text())
 
 
@@ -115,11 +115,12 @@ class World:
             if process.poll() is None:
                 self.kill(process)
 
-    def deploy(self, score_video: Flow[Any, Any]) -> None:
+    def deploy(self, score_video: Flow[Any, Any], output: str) -> None:
         """Register a flow that scores, on-arrival, and its automation."""
+        arrival = {"triggers": triggers(), "parameters": {"output": output}}
         with self.client() as client:
             client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
-            for flow, more in ((score_video, {}), (on_arrival, {"triggers": triggers()})):
+            for flow, more in ((score_video, {}), (on_arrival, arrival)):
                 made: Any = flow.to_deployment(flow.name, work_pool_name=POOL, **more)
                 made.apply(work_pool_name=POOL)
                 self.flows[str(client.read_flow_by_name(flow.name).id)] = flow
