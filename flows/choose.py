@@ -18,7 +18,6 @@ from pydantic import ValidationError
 
 from flows.parameters import Look
 from framewright.errors import InputError
-from framewright.scorers import scorer_names
 from framewright.storage import Store
 
 __all__ = ["Choice", "choose", "notes_for"]
@@ -145,11 +144,11 @@ def _with(look: Look, said: Mapping[str, Any], note: str) -> Look:
             f"{note!r} sets what is not possible: {wrong}. Allowed names: "
             f"{', '.join(Look.model_fields)}."
         ) from None
-    if chosen.scorer not in scorer_names():
-        raise InputError(
-            f"{note!r} names the scorer {chosen.scorer[:60]!r}. Installed: "
-            f"{', '.join(scorer_names())}."
-        )
+    for name, field in Look.model_json_schema()["properties"].items():
+        value = getattr(chosen, name)
+        if "enum" in field and value not in field["enum"]:
+            known = ", ".join(one for one in field["enum"] if one)
+            raise InputError(f"{note!r} names the {name} {str(value)[:60]!r}. Known: {known}.")
     return chosen
 
 

@@ -64,8 +64,8 @@ def test_another_scorer_does_not_get_the_style_of_the_one_before(store: Store) -
 @pytest.mark.parametrize(
     ("note", "words"),
     [
-        (b"style: oil", "style="),
-        (b"scorer: magic", "names the scorer 'magic'. Installed: .*identity"),
+        (b"style: oil", "names the style 'oil'. Known: .*starry_night"),
+        (b"scorer: magic", "names the scorer 'magic'. Known: .*identity"),
         (b"unit_seconds: -1", "unit_seconds=-?'?-1"),
         (b"output: elsewhere", "output=.*Allowed names: scorer, style"),
         (b"- a\n- b", "must hold NAME: VALUE lines"),
@@ -73,7 +73,7 @@ def test_another_scorer_does_not_get_the_style_of_the_one_before(store: Store) -
         (b"\xff\xfe\xfd", "is not YAML"),
         (b"a: &a [x]\nb: *a", "aliases are not allowed"),
         (b"!!python/object/apply:os.system [ls]", "is not YAML"),
-        (b"[" * 5000, "is not YAML"),
+        (b"[" * 2000, "is not YAML"),
         (b"#" * (MAX_NOTE_BYTES + 1), "take at most"),
         (b"scorer_options: {image: /etc/passwd}", "names no files"),
         (b"scorer_options: {a: [{b: 'az://acc/x/y.png'}]}", "names no files"),
