@@ -22,9 +22,11 @@ logger = logging.getLogger(__name__)
 
 MOST_WAITING = 256
 """Deliveries that may be unsettled at a time; together with their sizes, the relay's memory."""
-MOST_IN_FLIGHT = 32
-"""Arrivals that the server has been told of without having made their runs: it makes one to three
-a second, and more at once would look lost while they only wait."""
+MOST_IN_FLIGHT = 16
+"""Arrivals that the server has been told of lately without having made their runs: it makes one to
+three a second, and on SQLite more at once get in each other's way."""
+IN_FLIGHT_SECONDS = 10.0
+"""After so long, one that has no run does not keep others from being told."""
 LOOK_SECONDS = 1.0
 """How often the server is asked for the runs it has made."""
 AFTER_OUTAGE_SECONDS = 5.0
@@ -42,6 +44,8 @@ class _Pending:
     looked_up: bool = False
     attempt: int = 0
     send_at: float = 0.0
+    """When it is to be sent next, by the relay's clock."""
+    sent_at: float = float("-inf")
     first_sent: datetime | None = None
     others_then: int = 0
     """Runs that the server had made of others when this was first sent."""
@@ -205,12 +209,14 @@ class Relay:
 
     def _send(self) -> None:
         now = self._clock()
-        in_flight = sum(1 for one in self._pending.values() if one.attempt and one.send_at > now)
+        lately = now - IN_FLIGHT_SECONDS
+        in_flight = sum(1 for one in self._pending.values() if one.sent_at > lately)
         ready = [one for one in self._pending.values() if one.looked_up and one.send_at <= now]
         for one in [one for one in ready if self._is_hopeless(one)]:
             ready.remove(one)
             for delivery in list(one.deliveries):
                 self._put_aside(delivery, "the server makes runs of other arrivals, not of it")
+        ready.sort(key=lambda one: one.attempt)  # what has never been told goes first
         due = ready[: max(0, MOST_IN_FLIGHT - in_flight)]
         if not due:
             return
@@ -236,7 +242,8 @@ class Relay:
     def _sent(self, one: _Pending) -> None:
         self.counts["sent"] += 1
         one.attempt += 1
-        one.send_at = self._clock() + self._resend_seconds * 2 ** min(one.attempt - 1, 6)
+        one.sent_at = self._clock()
+        one.send_at = one.sent_at + self._resend_seconds * 2 ** min(one.attempt - 1, 6)
         if one.first_sent is None:
             one.first_sent, one.others_then = datetime.now(UTC), self.counts["arrivals"]
         elif one.attempt > 1:
