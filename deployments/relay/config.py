@@ -13,7 +13,7 @@ from deployments.relay.rules import Rules
 from flows.sources import SUFFIXES, is_below
 from framewright.errors import InputError
 from framewright.settings import get_settings
-from framewright.storage import open_store
+from framewright.storage import open_store, without_queries
 
 __all__ = ["RelaySettings", "read_settings"]
 
@@ -111,7 +111,8 @@ class RelaySettings(BaseSettings):
             raise ValueError("FRAMEWRIGHT_RELAY_WATCH names nothing: no video would count")
         for folder in self.watch:
             if any(folder == output or is_below(folder, output) for output in self.outputs):
-                raise ValueError(f"{folder!r} is watched, but lies where results go")
+                shown = without_queries(folder)
+                raise ValueError(f"{shown!r} is watched, but lies where results go")
         if not (self.queue or self.http_port or self.poll_seconds):
             raise ValueError(
                 "nothing would tell of arrivals: set FRAMEWRIGHT_RELAY_QUEUE, "
