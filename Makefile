@@ -17,7 +17,7 @@ override STYLE := $(value STYLE)
 override SCORER := $(value SCORER)
 export VIDEO STYLE SCORER KEEP FRESH
 
-.PHONY: help install demo test azurite lint format e2e torture torture-hour fuzz bench train down clean
+.PHONY: help install demo test azurite lint format e2e arrivals torture torture-hour fuzz bench train down clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -55,6 +55,9 @@ format: $(STAMP) ## put the code into the house style
 
 e2e: $(STAMP) ## only the tests with a real server, cluster and worker
 	$(BIN)/python -m pytest -m e2e
+
+arrivals: $(AZURITE_STAMP) ## 100 videos while relay and server are killed; 1,000 messages that are none
+	FAIL_WITHOUT_AZURITE=1 $(BIN)/python -m pytest -m slow -s tests/relay
 
 torture: $(STAMP) ## every good and bad file through the whole path: make torture [ONLY="gif hevc"] [JOBS=2]
 	@$(BIN)/python -m tests.torture.run $(if $(ONLY),--only $(ONLY)) $(if $(JOBS),--jobs $(JOBS))

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from prefect.runtime import flow_run
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from framewright.scorers import scorer_names
 from framewright.scorers.fast.weights import style_names
@@ -20,6 +20,9 @@ __all__ = [
     "AbsolutePath",
     "Hdr",
     "Interlaced",
+    "Look",
+    "MediaAddress",
+    "MediaFolder",
     "OnDamage",
     "ScorerName",
     "Stability",
@@ -50,6 +53,30 @@ WorkStore = Annotated[
 ]
 """Never a relative path: every worker would find another folder there. Never a SAS token, which
 everyone who sees the run would see: it comes from the environment of whatever runs."""
+
+_CONTAINER = (
+    r"(az://[a-z0-9]{3,24}/[a-z0-9-]{3,63}"
+    r"|https://[a-z0-9]{3,24}\.blob\.[a-z0-9.-]+/[a-z0-9-]{3,63})"
+)
+MediaAddress = Annotated[str, Field(pattern=rf"^(/.*|{_CONTAINER}/.+)$")]
+"""A file's absolute path, or a blob's address without a SAS token, which all could see."""
+MediaFolder = Annotated[str, Field(pattern=rf"^(/.*|{_CONTAINER}(/[^?]*)?)$")]
+"""The same for a folder, or a prefix or the whole of a container."""
+
+
+class Look(BaseModel):
+    """How videos are scored: what can be chosen for each one. See the parameters of score-video."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    scorer: ScorerName = "fast"
+    style: StyleName = ""
+    scorer_options: dict[str, Any] = {}
+    unit_seconds: UnitSeconds = 10.0
+    comparison: bool = False
+    on_damage: OnDamage = "refuse"
+    interlaced: Interlaced = "keep"
+    hdr: Hdr = "refuse"
 
 
 def run_name() -> str:

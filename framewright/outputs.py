@@ -12,7 +12,7 @@ from framewright.media.source import is_text
 from framewright.types import ScorerIdentity
 from framewright.values import RESULT_SUFFIXES
 
-__all__ = ["output_suffix", "possible_outputs", "resolve_output"]
+__all__ = ["output_suffix", "possible_outputs", "resolve_output", "result_names"]
 
 _MAX_NAME_BYTES = 255
 _MAX_STYLE_LETTERS = 40
@@ -85,8 +85,14 @@ def possible_outputs(output: str, source: Path, scorer: ScorerIdentity) -> list[
     """
     if output_suffix(output, scorer):
         return [Path(output)]
-    look, suffixes = _look(scorer), [_TABLE] if scorer.result == "records" else list(CONTAINERS)
-    return [Path(output) / _result_name(source.stem, look, suffix) for suffix in suffixes]
+    return [Path(output) / name for name in result_names(source.name, scorer)]
+
+
+def result_names(source_name: str, scorer: ScorerIdentity) -> list[str]:
+    """Return the names that a source's result can have in a folder, one for each kind of file."""
+    look, stem = _look(scorer), Path(source_name).stem
+    suffixes = [_TABLE] if scorer.result == "records" else list(CONTAINERS)
+    return [_result_name(stem, look, suffix) for suffix in suffixes]
 
 
 def _check_writable(folder: Path) -> None:

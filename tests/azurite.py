@@ -16,14 +16,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from azure.storage.blob import ContainerClient, generate_container_sas
+from azure.storage.queue import QueueClient
 
-__all__ = ["ACCOUNT", "Azurite", "running", "why_not"]
+__all__ = ["ACCOUNT", "Azurite", "Queues", "queues", "running", "why_not"]
 
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """Of Azurite's only account; public, the same everywhere."""
 ROOT = Path(__file__).parents[1]
 SERVICE = ROOT / ".azurite/node_modules/azurite/dist/src/blob/main.js"
+QUEUE_SERVICE = SERVICE.parents[1] / "queue/main.js"
 START_SECONDS = 60.0
 
 
@@ -81,6 +83,42 @@ class Azurite:
         )
 
 
+@dataclass
+class Queues:
+    """A running Azurite that holds queues."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.port}/{ACCOUNT}"
+
+    @property
+    def connection_string(self) -> str:
+        return (
+            f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};"
+            f"QueueEndpoint={self.endpoint};"
+        )
+
+    def queue(self, name: str = "") -> QueueClient:
+        """A client that may do anything with a queue; of a new, empty one where none is named."""
+        made = QueueClient.from_connection_string(
+            self.connection_string, name or f"q-{uuid.uuid4().hex}"
+        )
+        if not name:
+            made.create_queue()
+        return made
+
+
+@contextmanager
+def queues(folder: Path) -> Iterator[Queues]:
+    """Start Azurite's queues on a free port; stop them in the end, by their own process id."""
+    command = [str(QUEUE_SERVICE), "--queuePort", "0", "--inMemoryPersistence"]
+    with _service(folder, command) as (process, log):
+        yield Queues(process, _port(process, log))
+
+
 @contextmanager
 def running(
     folder: Path, *, in_memory: bool = True, certificate: tuple[Path, Path] | None = None
@@ -89,22 +127,28 @@ def running(
 
     With a certificate and its key it speaks https, and takes tokens of Entra.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    log = folder / "log"
-    program = node()
-    assert program, why_not()
-    command = [program, str(SERVICE), "--blobPort", "0"]
-    command += ["--skipApiVersionCheck", "--disableTelemetry", "--silent"]
+    command = [str(SERVICE), "--blobPort", "0"]
     command += ["--inMemoryPersistence"] if in_memory else ["--location", str(folder)]
     if certificate is not None:
         command += ["--cert", str(certificate[0]), "--key", str(certificate[1])]
         command += ["--oauth", "basic"]
+    with _service(folder, command) as (process, log):
+        yield Azurite(process, _port(process, log), "https" if certificate else "http")
+
+
+@contextmanager
+def _service(folder: Path, arguments: list[str]) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / "log"
+    program = node()
+    assert program, why_not()
+    command = [program, *arguments, "--skipApiVersionCheck", "--disableTelemetry", "--silent"]
     with log.open("wb") as out:
         process = subprocess.Popen(
             command, stdout=out, stderr=subprocess.STDOUT, cwd=folder, env={"PATH": os.defpath}
         )
     try:
-        yield Azurite(process, _port(process, log), "https" if certificate else "http")
+        yield process, log
     finally:
         process.terminate()
         try:

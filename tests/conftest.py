@@ -12,7 +12,7 @@ import torch
 
 from framewright.settings import Settings, get_settings
 from tests import azurite as azurite_module
-from tests.azurite import ACCOUNT, Azurite
+from tests.azurite import ACCOUNT, Azurite, Queues
 from tests.torture.make import Clip, make
 
 # The same examples every time, and none judged by the clock of a busy machine.
@@ -68,6 +68,17 @@ def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
             pytest.fail(reason)
         pytest.skip(reason)
     with azurite_module.running(tmp_path_factory.mktemp("azurite")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def queues(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Queues]:
+    """Azurite's queues, as ``azurite``."""
+    if reason := azurite_module.why_not():
+        if os.environ.get("FAIL_WITHOUT_AZURITE") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with azurite_module.queues(tmp_path_factory.mktemp("queues")) as running:
         yield running
 
 

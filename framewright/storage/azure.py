@@ -315,6 +315,15 @@ class AzureStore:
         page = [_info(b.name[skip:], b.size, b.etag, b.last_modified) for b in blobs]
         return page, cast("str | None", getattr(pages, "continuation_token", None))
 
+    def metadata(self, key: str) -> dict[str, str]:
+        """Return what whoever put an object has noted on it."""
+        blob = self._blob(key)
+        try:
+            found = self._call(lambda: blob.get_blob_properties(), "read", f"look at {key!r}")
+        except NotThere:
+            return {}
+        return dict(found.metadata or {})
+
     def delete(self, key: str) -> bool:
         """Remove an object; return whether it was there."""
         blob, tries = self._blob(key), 0

@@ -67,6 +67,9 @@ class Store(Protocol):
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         """Yield objects whose key begins with ``prefix``, in the order of their keys."""
 
+    def metadata(self, key: str) -> dict[str, str]:
+        """Return what whoever put an object has noted on it; nothing where there is no object."""
+
     def delete(self, key: str) -> bool:
         """Remove an object; return whether it was there."""
 

@@ -134,6 +134,11 @@ class LocalStore:
                 folders.remove(_STAGING)
             yield from (folder / name for name in names)
 
+    def metadata(self, key: str) -> dict[str, str]:
+        """Return nothing: files have no notes on them."""
+        self._path(key)
+        return {}
+
     def delete(self, key: str) -> bool:
         """Remove an object; return whether it was there."""
         path = self._path(key)

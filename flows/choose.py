@@ -1,0 +1,168 @@
+"""How one video is scored: the deployment's choice, and what lies with the video overrides it.
+
+In this order, the later ones winning: the deployment's parameters; ``framewright.yaml`` in the
+watched folder and in every folder from there to the video's; ``NAME.framewright.yaml`` beside
+``NAME.mp4``; the blob's metadata ``framewright_*``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from flows.parameters import Look
+from framewright.errors import InputError
+from framewright.storage import Store
+
+__all__ = ["Choice", "choose", "notes_for"]
+
+FOLDER_NOTE = "framewright.yaml"
+NOTE_SUFFIX = ".framewright.yaml"
+METADATA_PREFIX = "framewright_"
+MAX_NOTE_BYTES = 16 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """How one video is scored, and what said so."""
+
+    look: Look
+    notes: tuple[str, ...]
+    """Keys of the files that were read, and "metadata"."""
+
+
+class _NoAliases(yaml.SafeLoader):
+    """A loader without aliases, of which a few lines can stand for gigabytes."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases are not allowed")
+        return super().compose_node(parent, index)
+
+
+def notes_for(key: str) -> Iterator[str]:
+    """Yield the keys at which a video's notes may lie, the least particular first."""
+    path = PurePosixPath(key)
+    for folder in reversed(path.parents):
+        yield str(folder / FOLDER_NOTE)
+    yield str(path.with_name(path.stem + NOTE_SUFFIX))
+
+
+def choose(
+    store: Store, key: str, default: Look, has: Callable[[str], bool] | None = None
+) -> Choice:
+    """Say how a video is scored.
+
+    What lies with a video comes from whoever may put videos there, so it names no files of other
+    machines: only the deployment's parameters do.
+
+    Args:
+        store: the watched folder.
+        key: the video's key there.
+        default: what the deployment's parameters say.
+        has: whether the store has a key, where that is known already.
+
+    Raises:
+        InputError: a note cannot be read, or says what is not possible.
+        TransientError: the storage does not answer.
+    """
+    look, read = default, []
+    for note in notes_for(key):
+        if has is not None and not has(note):
+            continue
+        if (said := _read(store, note)) is not None:
+            look = _with(look, said, note)
+            read.append(note)
+    metadata = {
+        name.lower().removeprefix(METADATA_PREFIX): value
+        for name, value in store.metadata(key).items()
+        if name.lower().startswith(METADATA_PREFIX)
+    }
+    if metadata:
+        look = _with(look, _from_metadata(metadata), "metadata")
+        read.append("metadata")
+    return Choice(look, tuple(read))
+
+
+def _read(store: Store, note: str) -> Mapping[str, Any] | None:
+    info = store.stat(note)
+    if info is None:
+        return None
+    if info.size_bytes > MAX_NOTE_BYTES:
+        raise InputError(
+            f"{note!r} has {info.size_bytes} bytes; settings of a video take at most "
+            f"{MAX_NOTE_BYTES}."
+        )
+    try:
+        said = yaml.load(store.read(note), Loader=_NoAliases)  # noqa: S506 - a safe loader
+    except KeyError:
+        return None  # deleted meanwhile
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InputError(f"{note!r} is not YAML: {' '.join(str(error).split())[:300]}.") from None
+    if said is None:
+        return {}
+    if not isinstance(said, dict):
+        raise InputError(f"{note!r} must hold NAME: VALUE lines, such as 'style: starry_night'.")
+    return said
+
+
+def _from_metadata(metadata: Mapping[str, str]) -> dict[str, Any]:
+    said: dict[str, Any] = dict(metadata)
+    if "scorer_options" in said:
+        try:
+            said["scorer_options"] = json.loads(said["scorer_options"])
+        except (ValueError, RecursionError):
+            raise InputError(
+                "the metadata framewright_scorer_options of the video is not JSON."
+            ) from None
+    return said
+
+
+def _with(look: Look, said: Mapping[str, Any], note: str) -> Look:
+    """Let a note override a look.
+
+    Another scorer has other styles and options, so those of the one before go with it.
+    """
+    _check_modest(said, note)
+    base = look.model_dump()
+    if said.get("scorer", look.scorer) != look.scorer:
+        base |= {"style": "", "scorer_options": {}}
+    try:
+        chosen = Look.model_validate({**base, **said})
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(map(str, one['loc']))}={str(one['input'])[:60]!r}: {one['msg']}"
+            for one in error.errors()
+        )
+        raise InputError(
+            f"{note!r} sets what is not possible: {wrong}. Allowed names: "
+            f"{', '.join(Look.model_fields)}."
+        ) from None
+    for name, field in Look.model_json_schema()["properties"].items():
+        value = getattr(chosen, name)
+        if "enum" in field and value not in field["enum"]:
+            known = ", ".join(one for one in field["enum"] if one)
+            raise InputError(f"{note!r} names the {name} {str(value)[:60]!r}. Known: {known}.")
+    return chosen
+
+
+def _check_modest(said: object, note: str) -> None:
+    """Refuse names of files, and what the server would replace by its own variables."""
+    values: list[object] = [said]
+    while values:
+        value = values.pop()
+        if isinstance(value, dict):
+            values += [*value, *value.values()]
+        elif isinstance(value, list):
+            values += value
+        elif isinstance(value, str) and ("/" in value or "\\" in value or "__" in value):
+            raise InputError(
+                f"{note!r} has {value[:60]!r}: what lies with a video names no files, addresses or "
+                "templates; only the deployment's parameters do."
+            )

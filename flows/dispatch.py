@@ -1,0 +1,115 @@
+"""Starting runs of ``score-video``, one for each version of a video, and seeing how they stand."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from pathlib import PurePosixPath
+from typing import Any
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterIdempotencyKey,
+    FlowRunFilterTags,
+)
+from prefect.client.schemas.objects import FlowRun
+from prefect.exceptions import ObjectNotFound
+
+from flows.parameters import Look
+from framewright.errors import InputError
+
+__all__ = [
+    "SCORE_VIDEO",
+    "is_known",
+    "output_folder",
+    "runs_of",
+    "score_deployment",
+    "start",
+]
+
+SCORE_VIDEO = "score-video/score-video"
+PAGE = 200
+"""The server's own limit on runs in one answer."""
+
+
+def score_deployment(client: SyncPrefectClient) -> UUID:
+    """Return the id of the deployment that scores.
+
+    Raises:
+        InputError: there is none.
+    """
+    try:
+        return client.read_deployment_by_name(SCORE_VIDEO).id
+    except ObjectNotFound:
+        raise InputError(
+            f"there is no deployment {SCORE_VIDEO!r}: `prefect deploy --all` makes it."
+        ) from None
+
+
+def output_folder(output: str, name: str) -> str:
+    """Return the folder for the result of a video: the tree of the sources, below ``output``.
+
+    Args:
+        output: address of the folder for all results.
+        name: the video's address below the folder that was watched or listed.
+    """
+    folder = PurePosixPath(name).parent
+    parts = [output.rstrip("/"), *(folder.parts if str(folder) != "." else ())]
+    return "/".join(parts) + "/"
+
+
+def start(
+    client: SyncPrefectClient,
+    deployment: UUID,
+    *,
+    video: str,
+    output: str,
+    look: Look,
+    key: str,
+    tags: Sequence[str],
+) -> FlowRun:
+    """Start a run, or return the one that was started under the same key before.
+
+    Args:
+        client: a client of the server.
+        deployment: what ``score_deployment`` returns.
+        video: address of the video.
+        output: address of the folder for its result, ending in ``/``.
+        look: how it is scored; only what differs from the flow's own defaults is passed on.
+        key: the name under which the server takes one run and no second.
+        tags: shown with the run.
+    """
+    chosen = look.model_dump(exclude_defaults=True)
+    return client.create_flow_run_from_deployment(
+        deployment,
+        parameters={"video": video, "output": output, **chosen},
+        idempotency_key=key,
+        tags=[*tags, _tag_of(video)],
+    )
+
+
+def runs_of(client: SyncPrefectClient, keys: Iterable[str]) -> dict[str, FlowRun]:
+    """Return the runs that were started under those of the keys that have one."""
+    found: dict[str, FlowRun] = {}
+    left = iter(keys)
+    while part := list(islice(left, PAGE)):
+        mine: Any = FlowRunFilterIdempotencyKey(any_=part)
+        for run in client.read_flow_runs(
+            flow_run_filter=FlowRunFilter(idempotency_key=mine), limit=PAGE
+        ):
+            if run.idempotency_key:
+                found[run.idempotency_key] = run
+    return found
+
+
+def is_known(client: SyncPrefectClient, video: str) -> bool:
+    """Whether the server has a run of any version of a video that was started here."""
+    tags = FlowRunFilterTags(all_=[_tag_of(video)])
+    return bool(client.read_flow_runs(flow_run_filter=FlowRunFilter(tags=tags), limit=1))
+
+
+def _tag_of(video: str) -> str:
+    return f"video-{hashlib.sha256(video.encode()).hexdigest()[:16]}"

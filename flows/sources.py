@@ -1,0 +1,70 @@
+"""Which objects are sources: where they lie and how their names end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from flows.versions import bare_etag, version_key
+from framewright.storage import open_store
+
+__all__ = ["SETTLED_SECONDS", "SUFFIXES", "Found", "is_below", "is_source_name", "list_sources"]
+
+SUFFIXES = (
+    *(".3gp", ".asf", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"),
+    *(".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
+)
+"""Ends of names that are taken for a video's where nothing else is configured."""
+SETTLED_SECONDS = 10.0
+"""A local file that was written later than that may still be growing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One source in a listing."""
+
+    video: str
+    """Its address."""
+    name: str
+    """What follows the listed folder in the address."""
+    etag: str
+    size_bytes: int
+    modified_seconds: float
+
+    @property
+    def key(self) -> str:
+        """Name of this version of it."""
+        return version_key(self.video, self.etag)
+
+
+def is_below(address: str, folder: str) -> bool:
+    """Whether an address lies below that of a folder or prefix, not beside it."""
+    return address.startswith(folder.rstrip("/") + "/")
+
+
+def is_source_name(address: str, suffixes: Sequence[str]) -> bool:
+    """Whether an address ends as a source's does: a visible name, and one of the suffixes."""
+    name = address.rpartition("/")[2]
+    return not name.startswith(".") and name.lower().endswith(tuple(suffixes))
+
+
+def list_sources(folder: str, outputs: Sequence[str], suffixes: Sequence[str]) -> Iterator[Found]:
+    """Yield the sources below a folder or prefix, by name.
+
+    Empty ones do not count, nor do local files that may still be growing. Blobs appear whole.
+
+    Raises:
+        FramewrightError: it cannot be listed.
+    """
+    store = open_store(folder)
+    now, is_local = time.time(), store.url.startswith("/")
+    for info in store.list():
+        video = f"{store.url.rstrip('/')}/{info.key}"
+        if any(is_below(video, output) for output in outputs):
+            continue
+        if not info.size_bytes or (is_local and abs(now - info.modified_seconds) < SETTLED_SECONDS):
+            continue
+        if is_source_name(video, suffixes):
+            etag = bare_etag(info.etag)
+            yield Found(video, info.key, etag, info.size_bytes, info.modified_seconds)

@@ -1,0 +1,203 @@
+"""The safety net: finds videos with neither a result nor a run, and starts them."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from prefect import flow, get_client
+from prefect.artifacts import create_markdown_artifact
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.logging import get_run_logger
+from prefect.states import Failed
+from pydantic import Field
+
+from flows.choose import choose
+from flows.dispatch import is_known, output_folder, runs_of, score_deployment, start
+from flows.parameters import Look, MediaFolder
+from flows.sources import SUFFIXES, Found, list_sources
+from framewright.errors import InputError
+from framewright.outputs import result_names
+from framewright.scorers import create
+from framewright.storage import ObjectInfo, open_store
+
+__all__ = ["sweep"]
+
+MOST_LINES = 200
+"""Lines of the page that the UI shows."""
+
+
+@dataclass
+class Sweep:
+    """What a sweep finds, by what becomes of it."""
+
+    started: list[str] = field(default_factory=list)
+    under_way: list[str] = field(default_factory=list)
+    finished: list[str] = field(default_factory=list)
+    given_up: list[str] = field(default_factory=list)
+    """All attempts have failed, or a person has cancelled the run."""
+    refused: list[str] = field(default_factory=list)
+    """What lies with the video is wrong, and in which way."""
+    left: list[str] = field(default_factory=list)
+    """For the next sweep."""
+
+
+@flow(name="sweep")
+def sweep(
+    incoming: MediaFolder,
+    output: MediaFolder,
+    look: Look = Look(),  # noqa: B008 - never changed; it is the form's default
+    limit: Annotated[int, Field(ge=1, le=1000)] = 50,
+    attempts: Annotated[int, Field(ge=1, le=10)] = 2,
+) -> dict[str, int] | State[Any]:
+    """Start the videos of a folder that have neither a finished result nor a run under way.
+
+    A version of a video whose run has completed is finished, wherever its result is by now. One of
+    which no run is known is finished where a result is there that is newer than it, unless runs of
+    other versions are known, whose result it is.
+
+    Args:
+        incoming: Where videos arrive: the address of a folder or prefix.
+        output: Where results go; as for on-arrival.
+        look: How videos are scored, where nothing that lies with them says otherwise.
+        limit: How many runs are started at most, the oldest videos first.
+        attempts: How many runs a version gets in all, where they fail.
+    """
+    try:
+        output = open_store(output).url
+        sources = list(list_sources(incoming, [output], SUFFIXES))
+        results = by_stem(open_store(output).list())
+        with get_client(sync_client=True) as client:
+            done = _sweep(client, sources, results, incoming, output, look, limit, attempts)
+    except InputError as error:
+        return Failed(message=str(error))
+    counts = {name: len(found) for name, found in vars(done).items()}
+    get_run_logger().info("of %d videos: %s", len(sources), counts)
+    create_markdown_artifact(_page(done), key="sweep", description=f"sweep of {incoming}")
+    return counts
+
+
+def attempt_keys(key: str, attempts: int) -> list[str]:
+    """Return the keys of a version's runs, in their order; the first is that of its arrival."""
+    return [key, *(f"{key}-{number}" for number in range(2, attempts + 1))]
+
+
+def _sweep(
+    client: SyncPrefectClient,
+    sources: Sequence[Found],
+    results: Mapping[str, list[ObjectInfo]],
+    incoming: str,
+    output: str,
+    look: Look,
+    limit: int,
+    attempts: int,
+) -> Sweep:
+    done = Sweep()
+    runs = runs_of(client, _all_keys(sources, attempts))
+    store, deployment = open_store(incoming), score_deployment(client)
+    notes = {info.key for info in store.list() if info.key.endswith(".yaml")}
+    for found in sorted(sources, key=lambda one: (one.modified_seconds, one.video)):
+        keys = attempt_keys(found.key, attempts)
+        key = _next_key([runs.get(key) for key in keys], keys, found, done)
+        if key is None:
+            continue
+        newer = _newer_results(found, results)
+        if len(done.started) >= limit and not newer:
+            done.left.append(found.video)
+            continue
+        try:
+            chosen = choose(store, found.name, look, notes.__contains__).look
+            unknown = key == found.key and not is_known(client, found.video) if newer else False
+            if unknown and _has_result(found, chosen, newer):
+                done.finished.append(found.video)
+                continue
+        except InputError as error:
+            done.refused.append(f"{found.video}: {error}")
+            continue
+        if len(done.started) >= limit:
+            done.left.append(found.video)
+            continue
+        start(
+            client,
+            deployment,
+            video=found.video,
+            output=output_folder(output, found.name),
+            look=chosen,
+            key=key,
+            tags=["sweep"],
+        )
+        done.started.append(found.video)
+    return done
+
+
+def _all_keys(sources: Iterable[Found], attempts: int) -> Iterable[str]:
+    for found in sources:
+        yield from attempt_keys(found.key, attempts)
+
+
+def _next_key(
+    runs: Sequence[FlowRun | None], keys: Sequence[str], found: Found, done: Sweep
+) -> str | None:
+    """Return the key for the next run of a version; None where it needs none, which is noted."""
+    states = [run.state for run in runs if run is not None and run.state is not None]
+    if any(not state.is_final() for state in states):
+        done.under_way.append(found.video)
+    elif any(state.is_completed() for state in states):
+        done.finished.append(found.video)
+    elif any(state.is_cancelled() for state in states):
+        done.given_up.append(found.video)
+    else:
+        for run, key in zip(runs, keys, strict=True):
+            if run is None:
+                return key
+        done.given_up.append(found.video)
+    return None
+
+
+def by_stem(results: Iterable[ObjectInfo]) -> dict[str, list[ObjectInfo]]:
+    """Find objects by what stands before any of the dots in their names."""
+    found: dict[str, list[ObjectInfo]] = defaultdict(list)
+    for info in results:
+        begin = info.key.rfind("/") + 1
+        while (dot := info.key.find(".", begin)) >= 0:
+            found[info.key[:dot]].append(info)
+            begin = dot + 1
+    return found
+
+
+def _newer_results(found: Found, results: Mapping[str, list[ObjectInfo]]) -> set[str]:
+    """Keys of objects that may be a video's result by their name, and are newer than it."""
+    named = results.get(found.name.rpartition(".")[0], ())
+    return {info.key for info in named if info.modified_seconds >= found.modified_seconds}
+
+
+def _has_result(found: Found, look: Look, newer: set[str]) -> bool:
+    options = {**look.scorer_options, **({"style": look.style} if look.style else {})}
+    folder, _, name = found.name.rpartition("/")
+    identity = create(look.scorer, options).identity
+    names = {f"{folder}/{one}".lstrip("/") for one in result_names(name, identity)}
+    return not names.isdisjoint(newer)
+
+
+def _page(done: Sweep) -> str:
+    words = {
+        "started": "Started",
+        "refused": "Refused: what lies with them is wrong",
+        "given_up": "Given up: all attempts have failed, or the run was cancelled",
+        "left": "Left for the next sweep",
+        "under_way": "Under way",
+        "finished": "Finished",
+    }
+    lines = [f"Swept at {time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime())} UTC.", ""]
+    for name, heading in words.items():
+        found: list[str] = getattr(done, name)
+        lines += [f"## {heading}: {len(found)}", ""]
+        shown = found[:MOST_LINES] if name != "finished" else []
+        lines += [f"- `{one.replace('`', '')}`" for one in shown]
+        lines += [f"- and {len(found) - len(shown)} more"] if len(shown) < len(found) else []
+        lines.append("")
+    return "\n".join(lines)

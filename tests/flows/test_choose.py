@@ -1,0 +1,101 @@
+"""How one video is scored, decided by what lies with it; on both kinds of store."""
+
+from pathlib import Path
+
+import pytest
+from azure.storage.blob import ContainerClient
+
+from flows.choose import MAX_NOTE_BYTES, choose
+from flows.parameters import Look
+from flows.score_video import score_video
+from framewright.errors import InputError
+from framewright.settings import Settings
+from framewright.storage import LocalStore, Store
+from framewright.storage.azure import AzureStore
+
+DEFAULT = Look(scorer="fast", style="wave", unit_seconds=5.0)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return LocalStore(tmp_path / "incoming")
+
+
+def test_nothing_there_leaves_the_default(store: Store) -> None:
+    choice = choose(store, "a/b/harbour.mp4", DEFAULT)
+    assert (choice.look, choice.notes) == (DEFAULT, ())
+
+
+def test_what_is_nearer_to_the_video_wins(store: Store) -> None:
+    store.put("framewright.yaml", b"style: the_scream\nunit_seconds: 20\ncomparison: true\n")
+    store.put("a/framewright.yaml", b"style: minotaur\n")
+    store.put("a/b/harbour.framewright.yaml", b"unit_seconds: 30\n")
+    store.put("a/b/other.framewright.yaml", b"style: la_cafe\n")
+    choice = choose(store, "a/b/harbour.mp4", DEFAULT)
+    assert choice.look == Look(style="minotaur", unit_seconds=30.0, comparison=True)
+    assert choice.notes == (
+        "framewright.yaml",
+        "a/framewright.yaml",
+        "a/b/harbour.framewright.yaml",
+    )
+    assert choose(store, "c.mp4", DEFAULT).look.style == "the_scream"
+
+
+def test_metadata_of_the_blob_wins_over_all(azure: str, settings: Settings) -> None:
+    store = AzureStore(azure)
+    store.put("framewright.yaml", b"style: the_scream\n")
+    info = store.put("a.mp4", b"video")
+    client: ContainerClient = store._container
+    client.get_blob_client("work area/a.mp4").set_blob_metadata(
+        {"framewright_style": "minotaur", "Framewright_Unit_Seconds": "7.5", "other": "x"}
+        | {"framewright_scorer_options": "{}", "framewright_comparison": "true"}
+    )
+    choice = choose(store, info.key, DEFAULT)
+    assert choice.look == Look(style="minotaur", unit_seconds=7.5, comparison=True)
+    assert choice.notes == ("framewright.yaml", "metadata")
+    assert store.metadata("not there") == {}
+
+
+def test_another_scorer_does_not_get_the_style_of_the_one_before(store: Store) -> None:
+    store.put("framewright.yaml", b"scorer: identity\n")
+    assert choose(store, "a.mp4", DEFAULT).look == Look(scorer="identity", unit_seconds=5.0)
+
+
+@pytest.mark.parametrize(
+    ("note", "words"),
+    [
+        (b"style: oil", "names the style 'oil'. Known: .*starry_night"),
+        (b"scorer: magic", "names the scorer 'magic'. Known: .*identity"),
+        (b"unit_seconds: -1", "unit_seconds=-?'?-1"),
+        (b"output: elsewhere", "output=.*Allowed names: scorer, style"),
+        (b"- a\n- b", "must hold NAME: VALUE lines"),
+        (b"style: [", "is not YAML"),
+        (b"\xff\xfe\xfd", "is not YAML"),
+        (b"a: &a [x]\nb: *a", "aliases are not allowed"),
+        (b"!!python/object/apply:os.system [ls]", "is not YAML"),
+        (b"[" * 2000, "is not YAML"),
+        (b"#" * (MAX_NOTE_BYTES + 1), "take at most"),
+        (b"scorer_options: {image: /etc/passwd}", "names no files"),
+        (b"scorer_options: {a: [{b: 'az://acc/x/y.png'}]}", "names no files"),
+        (b"scorer_options: {__prefect_kind: jinja, template: x}", "names no files"),
+    ],
+)
+def test_a_bad_note_is_refused_by_its_name(store: Store, note: bytes, words: str) -> None:
+    store.put("a/framewright.yaml", note)
+    with pytest.raises(InputError, match=rf"(?s)'a/framewright.yaml'.*{words}"):
+        choose(store, "a/b.mp4", DEFAULT)
+    assert choose(store, "c.mp4", DEFAULT).look == DEFAULT, "nobody else's trouble"
+
+
+def test_an_empty_note_says_nothing(store: Store) -> None:
+    store.put("framewright.yaml", b"# nothing yet\n")
+    assert choose(store, "a.mp4", DEFAULT).look == DEFAULT
+
+
+def test_a_look_is_what_can_be_chosen_for_a_run() -> None:
+    """Whoever adds a parameter to score-video decides here whether it is part of the look."""
+    for_a_run = {"video", "output", "work_store"}
+    properties = score_video.parameters.properties
+    assert set(properties) - for_a_run == set(Look.model_fields)
+    defaults = Look().model_dump()
+    assert {name: properties[name]["default"] for name in defaults} == defaults

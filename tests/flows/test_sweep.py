@@ -1,0 +1,154 @@
+"""What a sweep does with each video; the server is in tests/relay."""
+
+import os
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from prefect.client.schemas.objects import State, StateType
+from prefect.states import Cancelled, Completed, Crashed, Failed, Running, Scheduled
+
+from flows import sweep as module
+from flows.parameters import Look
+from flows.sources import SUFFIXES, list_sources
+from framewright.storage import ObjectInfo, open_store
+
+OLD = time.time() - 10_000
+LOOK = Look(scorer="identity")
+
+
+def place(path: Path, age: float) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"video")
+    os.utime(path, (OLD + age, OLD + age))
+
+
+class Server:
+    """The runs that a server has, and those that are started on it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.states: dict[str, State[Any]] = {}
+        self.known: set[str] = set()
+        self.started: list[dict[str, Any]] = []
+        monkeypatch.setattr(module, "runs_of", self._runs_of)
+        monkeypatch.setattr(module, "is_known", lambda _, video: video in self.known)
+        monkeypatch.setattr(module, "score_deployment", lambda _: "id")
+        monkeypatch.setattr(module, "start", lambda *_, **asked: self.started.append(asked))
+
+    def _runs_of(self, _: Any, keys: Any) -> dict[str, Any]:
+        return {k: SimpleNamespace(state=self.states[k]) for k in keys if k in self.states}
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Server:
+    return Server(monkeypatch)
+
+
+def swept(folder: Path, limit: int = 50, attempts: int = 2) -> module.Sweep:
+    incoming, output = str(folder / "in"), str(folder / "out")
+    sources = list(list_sources(incoming, [output], SUFFIXES))
+    results = module.by_stem(open_store(output).list())
+    client: Any = None
+    return module._sweep(client, sources, results, incoming, output, LOOK, limit, attempts)
+
+
+def test_the_oldest_are_started_first_and_not_too_many(server: Server, tmp_path: Path) -> None:
+    for name, age in (("c", 0), ("x/a", 20), ("b", 10), ("d", 30)):
+        place(tmp_path / f"in/{name}.mp4", age)
+    done = swept(tmp_path, limit=3)
+    assert [one["video"] for one in server.started] == [
+        f"{tmp_path}/in/{name}.mp4" for name in ("c", "b", "x/a")
+    ]
+    assert server.started[2]["output"] == f"{tmp_path}/out/x/"
+    assert server.started[0]["look"] == LOOK
+    assert [Path(one).stem for one in done.left] == ["d"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "where", "key"),
+    [
+        (None, None, "started", ""),
+        (Scheduled(), None, "under_way", None),
+        (Running(), None, "under_way", None),
+        (Completed(), None, "finished", None),
+        (Failed(), None, "started", "-2"),
+        (Crashed(), None, "started", "-2"),
+        (Cancelled(), None, "given_up", None),
+        (Failed(), Running(), "under_way", None),
+        (Failed(), Completed(), "finished", None),
+        (Failed(), Failed(), "given_up", None),
+    ],
+)
+def test_what_is_done_depends_on_the_runs_so_far(
+    server: Server,
+    tmp_path: Path,
+    first: State[Any] | None,
+    second: State[Any] | None,
+    where: str,
+    key: str | None,
+) -> None:
+    place(tmp_path / "in/a.mp4", 0)
+    [found] = list_sources(f"{tmp_path}/in", [], SUFFIXES)
+    for name, state in zip(module.attempt_keys(found.key, 2), (first, second), strict=True):
+        if state is not None:
+            server.states[name] = state
+    done = swept(tmp_path)
+    assert getattr(done, where) == [found.video]
+    assert sum(map(len, vars(done).values())) == 1
+    assert [one["key"] for one in server.started] == ([] if key is None else [found.key + key])
+
+
+@pytest.mark.parametrize(
+    ("result", "age", "finished"),
+    [
+        ("a.v2.identity.mp4", 5, True),
+        ("a.v2.identity.mkv", 5, True),
+        ("a.v2.identity.mp4", -5, False),
+        ("a.v2.fast-wave.mp4", 5, False),
+        ("a.v2.identity.side-by-side.mp4", 5, False),
+        ("a.identity.mp4", 5, False),
+    ],
+)
+def test_a_result_of_which_no_run_is_known_counts_if_it_is_newer(
+    server: Server, tmp_path: Path, result: str, age: float, finished: bool
+) -> None:
+    place(tmp_path / "in/x/a.v2.mp4", 0)
+    place(tmp_path / "out/x" / result, age)
+    assert bool(swept(tmp_path).finished) is finished
+    server.started.clear()
+    server.known.add(f"{tmp_path}/in/x/a.v2.mp4")
+    assert not swept(tmp_path).finished, "it is the result of another version"
+
+
+def test_what_lies_with_a_video_decides_and_may_be_wrong(server: Server, tmp_path: Path) -> None:
+    for name in ("good/a.mp4", "bad/b.mp4"):
+        place(tmp_path / "in" / name, 0)
+    (tmp_path / "in/good/framewright.yaml").write_text("scorer: fast\nstyle: wave\n")
+    (tmp_path / "in/bad/b.framewright.yaml").write_text("style: [")
+    done = swept(tmp_path)
+    assert [one["look"] for one in server.started] == [Look(style="wave")]
+    [words] = done.refused
+    assert "b.framewright.yaml' is not YAML" in words
+    page = module._page(done)
+    assert "## Started: 1" in page
+    assert "## Refused: what lies with them is wrong: 1" in page
+
+
+def test_a_page_stays_small(tmp_path: Path) -> None:
+    done = module.Sweep(started=["x" * 100] * 1000, finished=["y"] * 1000)
+    page = module._page(done)
+    assert len(page) < 30_000
+    assert "- and 800 more" in page
+
+
+def test_results_are_found_by_every_stem_of_their_names() -> None:
+    info = ObjectInfo("x.y/a.v2.fast.mp4", 1, "e", 0.0)
+    assert set(module.by_stem([info])) == {"x.y/a", "x.y/a.v2", "x.y/a.v2.fast"}
+
+
+def test_all_ends_of_a_run_are_known() -> None:
+    """A state that Prefect adds would count as failed."""
+    ends = {kind for kind in StateType if State(type=kind).is_final()}
+    assert {kind.value for kind in ends} == {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
