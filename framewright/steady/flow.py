@@ -14,12 +14,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Floats", "FlowEstimator", "Motion", "grey_of", "grid_of", "warped"]
+__all__ = ["Floats", "FlowEstimator", "Motion", "flow_of", "grey_of", "grid_of", "warped"]
 
 Floats = NDArray[np.float32]
 
 _LEAST_PIXELS, _MOST_PIXELS = 480 * 270, 640 * 360
 """Flow is computed on a quarter of a frame's pixels, within these bounds."""
+_LEAST_SIDE = 32
 _FEW_PIXELS = 340 * 200
 """Up to so many there is time for a finer search."""
 _BLUR_PER_PIXEL = 1.5 / 640
@@ -31,10 +32,12 @@ _EDGE_TOLERANCE = 4.0
 """Ruder et al. refuse pixels beyond 1; with flow as smooth as ours that is too many."""
 _CHANGED_LEVELS = (8.0, 28.0)
 """Differences of colour, of 255: up to the first it is noise, from the second on another thing."""
-_FADED_LEVELS = (2.5, 8.0)
-"""The same for differences in the mean over ``_FADED_SIZE`` squared, where noise has gone: fades
-and shadows, which the picture must follow."""
-_FADED_SIZE = 9
+_LATE_LEVELS = 8.0
+"""By how much a picture may be behind where the source fades or a shadow moves."""
+_FADE_SIZE = 9
+"""Fades are seen in means over so many pixels each way, from which noise has gone."""
+_FADE_FREE = 0.92
+"""Share of the picture before up to which a fade that slow takes no trust."""
 
 
 @lru_cache(maxsize=4)
@@ -48,15 +51,25 @@ def grid_of(height: int, width: int) -> Floats:
     return grid
 
 
-def warped(picture: Floats, places: Floats, interpolation: int = cv2.INTER_CUBIC) -> Floats:
-    """Look a picture up at ``places``, shape (H, W, 2); beyond its border, at the border."""
-    found = cv2.remap(picture, places, None, interpolation, borderMode=cv2.BORDER_REPLICATE)
+def warped(picture: Floats, places: Floats) -> Floats:
+    """Look a picture up at ``places``, shape (H, W, 2), bicubic; beyond its border, at the border.
+
+    Bicubic for masks, too: with linear interpolation OpenCV 5.0.0 leaves pixels unwritten where
+    places are beyond the border.
+    """
+    none = np.empty(0, np.float32)
+    found = cv2.remap(picture, places, none, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return cast(Floats, found)
 
 
 def grey_of(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Luma of an RGB picture of shape (H, W, 3)."""
     return cast("NDArray[np.uint8]", cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY))
+
+
+def flow_of(search: cv2.DISOpticalFlow, start: NDArray[np.uint8], end: NDArray[np.uint8]) -> Floats:
+    """Where each pixel of one grey picture is in another: shape (H, W, 2), relative to it."""
+    return cast(Floats, search.calc(start, end, None))  # type: ignore[call-overload]
 
 
 @dataclass(frozen=True)
@@ -99,15 +112,15 @@ class FlowEstimator:
         before, self._before = self._before, look
         if before is None or before.grey.shape != look.grey.shape:
             return None
-        flow = cast(Floats, self._fine.calc(look.grey, before.grey, None))
-        forward = cast(Floats, self._rough.calc(before.half, look.half, None))
+        flow = flow_of(self._fine, look.grey, before.grey)
+        forward = flow_of(self._rough, before.half, look.half)
         return Motion(flow, self._trust(flow, forward, before.colors, look.colors))
 
     def _look(self, frame: NDArray[np.uint8]) -> _Look:
         height, width = frame.shape[:2]
         pixels = min(max(height * width / 4, _LEAST_PIXELS), _MOST_PIXELS)
         shrink = min(1.0, (pixels / (height * width)) ** 0.5)
-        size = (max(16, round(width * shrink)), max(16, round(height * shrink)))
+        size = (max(_LEAST_SIDE, round(width * shrink)), max(_LEAST_SIDE, round(height * shrink)))
         if size != self._size:
             self._resize(size)
         small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA) if shrink < 1 else frame
@@ -142,7 +155,7 @@ class FlowEstimator:
         ratio = width / flow.shape[1]
         flow = cast(Floats, cv2.resize(flow, (width, height), interpolation=cv2.INTER_AREA)) * ratio
         places = self._grid + flow
-        back = warped(forward, places, cv2.INTER_LINEAR)
+        back = warped(forward, places)
         length2 = _squared(flow)
         allowed = _INCONSISTENT_SHARE * (length2 + _squared(back)) + _INCONSISTENT_PX2 / 4
         trust = np.clip(1.5 - _squared(back + flow) / allowed, 0, 1)
@@ -150,18 +163,32 @@ class FlowEstimator:
         trust *= np.clip(2 - bent, 0, 1)
         x, y = cv2.split(places)
         trust *= (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
-        difference = cv2.subtract(warped(before, places, cv2.INTER_LINEAR), now)
+        difference = warped(before, places) - now
         trust *= _small(difference, _CHANGED_LEVELS)
-        trust *= _small(cv2.blur(difference, (_FADED_SIZE, _FADED_SIZE)), _FADED_LEVELS)
+        trust *= _steady(cast(Floats, cv2.blur(difference, (_FADE_SIZE, _FADE_SIZE))))
         return cast(Floats, cv2.blur(trust, (3, 3)))
 
 
 def _small(differences: Floats, levels: tuple[float, float]) -> Floats:
     """Turn differences of colour, shape (H, W, 3), into trust: 1 up to a level, 0 from another."""
     least, most = levels
+    return cast(Floats, np.clip((most - _largest(differences)) / np.float32(most - least), 0, 1))
+
+
+def _steady(fade: Floats) -> Floats:
+    """Turn a fade, in levels a frame, into trust with which the picture is not too late.
+
+    What keeps a share k of the picture before follows a change of r levels a frame r k / (1 - k)
+    levels late; so k is at most L / (L + r).
+    """
+    share = np.float32(_LATE_LEVELS) / (_LATE_LEVELS + _largest(fade))
+    return cast(Floats, np.minimum(share / np.float32(_FADE_FREE), 1))
+
+
+def _largest(differences: Floats) -> Floats:
+    """Of the three channels, the one that differs most."""
     red, green, blue = (np.abs(channel) for channel in cv2.split(differences))
-    largest = cv2.max(cv2.max(red, green), blue)
-    return cast(Floats, np.clip((most - largest) / np.float32(most - least), 0, 1))
+    return cast(Floats, cv2.max(cv2.max(red, green), blue))
 
 
 def _squared(vectors: Floats) -> Floats:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from framewright.steady.flow import Floats, grey_of, grid_of, warped
+from framewright.steady.flow import Floats, flow_of, grey_of, grid_of, warped
 
 __all__ = ["FlickerMeter", "fine_detail"]
 
@@ -55,8 +55,8 @@ class FlickerMeter:
         if not before:
             return
         grey, old = grey_of(pictures[0]), grey_of(before[0])
-        backward = cast(Floats, self._flow.calc(grey, old, None))
-        valid = _followed(backward, cast(Floats, self._flow.calc(old, grey, None)))
+        backward = flow_of(self._flow, grey, old)
+        valid = _followed(backward, flow_of(self._flow, old, grey))
         if valid.mean() < _CUT_SHARE:
             self.cuts += 1
             return
@@ -83,7 +83,7 @@ def _followed(backward: Floats, forward: Floats) -> NDArray[np.bool_]:
     """Where flow is the same both ways, bends little, and stays inside: equations 5 and 6."""
     height, width = backward.shape[:2]
     places = backward + grid_of(height, width)
-    back = warped(forward, places, cv2.INTER_LINEAR)
+    back = warped(forward, places)
     length2 = (backward**2).sum(axis=2)
     apart2 = ((back + backward) ** 2).sum(axis=2)
     hidden = apart2 > 0.01 * ((back**2).sum(axis=2) + length2) + 0.5
