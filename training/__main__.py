@@ -1,4 +1,4 @@
-"""Train everything that framewright ships: first the encoder, then the style network.
+"""Train what framewright ships: the encoder, the style network, then the styles once more.
 
     python -m training --vgg vgg_normalised_conv3_1.pth --paintings DIR --photos DIR --out DIR
 
@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from training import train_encoder, train_fast
+from training.refit import refit
 
 
 def main() -> None:
@@ -31,6 +32,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     train_encoder.train(arguments)
     train_fast.train(arguments)
+    refit(arguments)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ def export(
     """Write ``fast-v2.safetensors`` (half precision) and ``styles.json`` into ``--out``."""
     tensors = {f"trunk.{name}": value for name, value in net.state_dict().items()}
     tensors |= {f"predictor.{name}": value for name, value in predictor.state_dict().items()}
+    tensors["predictor.out.bias"] = tensors["predictor.out.bias"] + styles.mean(dim=0)
     tensors |= {f"style.{p.name}": styles[row] for row, p in enumerate(PAINTINGS)}
     half = {name: value.to(torch.float16).contiguous().clone() for name, value in tensors.items()}
     metadata = {

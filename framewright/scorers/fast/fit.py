@@ -8,7 +8,7 @@ looks at pictures and painting through the small encoder, so nothing is download
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -22,12 +22,12 @@ from framewright.scorers.fast.predictor import StylePredictor, style_statistics
 from framewright.scorers.fast.weights import load_predictor, load_weights
 from framewright.scorers.runtime import cpu_has_bf16
 
-__all__ = ["FIT_VERSION", "PAINTING_SIDE", "fit_style"]
+__all__ = ["FIT_VERSION", "Networks", "fit_style", "shipped_networks"]
 
 FIT_VERSION = "1"
 """Changes whenever the same painting would get other numbers."""
 
-PAINTING_SIDE = 520
+_PAINTING_SIDE = 520
 """Square root of the pixels at which the losses see the painting: strokes grow with it."""
 
 _STEPS = 60
@@ -51,33 +51,67 @@ class _Target:
     """Mean (N, 3) and covariance (N, 3, 3) of the pixels."""
 
 
-def fit_style(painting: Tensor, progress: Callable[[int, int], None]) -> Tensor:
+@dataclass(frozen=True)
+class Networks:
+    """What a fit works with; all frozen."""
+
+    net: ConditionalStyleNet
+    predictor: StylePredictor
+    named: Tensor
+    """(S, STYLE_LENGTH): vectors from which a fit may start."""
+
+    encoder: SmallEncoder
+
+    @classmethod
+    def of(
+        cls, trunk: dict[str, Tensor], predictor: dict[str, Tensor], named: Iterable[Tensor]
+    ) -> Networks:
+        """Build them from their weights, with the shipped encoder."""
+        built = cls(
+            ConditionalStyleNet(), StylePredictor(), torch.stack([*named]), load_small_encoder()
+        )
+        built.net.load_state_dict(trunk)
+        built.predictor.load_state_dict(predictor)
+        built.net.eval().requires_grad_(False)
+        built.predictor.eval().requires_grad_(False)
+        return built
+
+
+def shipped_networks() -> Networks:
+    """The networks that come with the package."""
+    trunk, named = load_weights()
+    return Networks.of(trunk, load_predictor(), named.values())
+
+
+def fit_style(
+    painting: Tensor,
+    progress: Callable[[int, int], None],
+    networks: Networks | None = None,
+) -> Tensor:
     """Find the style vector of a painting.
 
     Args:
         painting: (1, 3, H, W), RGB in [0, 1], sRGB-encoded.
         progress: told the steps done and their number.
+        networks: what to fit with; the shipped ones if None.
 
     Returns:
         The vector, shape (STYLE_LENGTH,), float32.
     """
-    encoder = load_small_encoder()
-    trunk, named = load_weights()
-    net = ConditionalStyleNet()
-    net.load_state_dict(trunk)
-    net.eval().requires_grad_(False)
+    networks = networks or shipped_networks()
     painting = _sized(painting)
     contents = dead_leaves(_CONTENTS, 2 * _SIDE, seed=0)
     with torch.no_grad():
-        wanted = _Target(_statistics(*_seen(encoder, painting)), _colours(painting))
-        style = _start(net, encoder, painting, torch.stack(list(named.values())), wanted, contents)
+        seen = _seen(networks.encoder, painting)
+        wanted = _Target(_statistics(*seen), _colours(painting))
+        style = _start(networks, networks.predictor(style_statistics(*seen)), wanted, contents)
     style.requires_grad_()
     adam = torch.optim.Adam([style], _RATE)
     dice = torch.Generator().manual_seed(0)
     for step in range(_STEPS):
         progress(step, _STEPS)
         adam.param_groups[0]["lr"] = _RATE * (1 - 0.9 * step / _STEPS)
-        loss = _loss(net, encoder, style, _drawn(contents, dice), wanted)
+        loss = _loss(networks, style, _drawn(contents, dice), wanted)
         adam.zero_grad()
         torch.autograd.backward(loss)
         adam.step()
@@ -85,33 +119,17 @@ def fit_style(painting: Tensor, progress: Callable[[int, int], None]) -> Tensor:
     return style.detach()
 
 
-def _start(
-    net: ConditionalStyleNet,
-    encoder: SmallEncoder,
-    painting: Tensor,
-    named: Tensor,
-    wanted: _Target,
-    contents: Tensor,
-) -> Tensor:
-    """The best of the predictor's guess and the shipped styles (S, STYLE_LENGTH)."""
-    predictor = StylePredictor()
-    predictor.load_state_dict(load_predictor())
-    guess = named.mean(dim=0) + predictor(style_statistics(*_seen(encoder, painting)))[0]
+def _start(networks: Networks, guess: Tensor, wanted: _Target, contents: Tensor) -> Tensor:
+    """The best of the predictor's guess (1, STYLE_LENGTH) and the shipped styles."""
     drawn = contents[:_BATCH, :, :_SIDE, :_SIDE]
-    candidates = [guess, *named]
-    losses = [float(_loss(net, encoder, style, drawn, wanted)) for style in candidates]
-    best: Tensor = candidates[losses.index(min(losses))]
-    return best.clone()
+    candidates = torch.cat([guess, networks.named])
+    losses = [float(_loss(networks, style, drawn, wanted)) for style in candidates]
+    return candidates[losses.index(min(losses))].clone()
 
 
-def _loss(
-    net: ConditionalStyleNet,
-    encoder: SmallEncoder,
-    style: Tensor,
-    contents: Tensor,
-    wanted: _Target,
-) -> Tensor:
-    """The loss of the training, on contents (N, 3, H, W)."""
+def _loss(networks: Networks, style: Tensor, contents: Tensor, wanted: _Target) -> Tensor:
+    """The loss of the training, and the colours, on contents (N, 3, H, W)."""
+    net, encoder = networks.net, networks.encoder
     with torch.autocast("cpu", torch.bfloat16, enabled=cpu_has_bf16()):
         with torch.no_grad():
             kept = encoder(contents)[-1].float().relu()
@@ -173,8 +191,8 @@ def _drawn(contents: Tensor, dice: torch.Generator) -> Tensor:
 
 
 def _sized(painting: Tensor) -> Tensor:
-    """The painting with ``PAINTING_SIDE**2`` pixels, no side shorter than the encoder needs."""
+    """The painting with ``_PAINTING_SIDE**2`` pixels, no side shorter than the encoder needs."""
     height, width = painting.shape[-2:]
-    scale = PAINTING_SIDE / (height * width) ** 0.5
+    scale = _PAINTING_SIDE / (height * width) ** 0.5
     size = (max(64, round(height * scale)), max(64, round(width * scale)))
     return F.interpolate(painting, size, mode="bilinear", antialias=True).clamp(0, 1)

@@ -1,0 +1,40 @@
+"""Fit the shipped styles as a user's paintings are: trained vectors paint too pale."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from framewright.scorers.fast.fit import Networks, fit_style
+from training.paintings import PAINTINGS, load_painting
+
+__all__ = ["refit"]
+
+
+def refit(arguments: argparse.Namespace) -> None:
+    """Replace the style vectors in ``fast-v2.safetensors`` of ``--out`` by fitted ones."""
+    path = arguments.out / "fast-v2.safetensors"
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    if metadata.get("refitted"):
+        return
+
+    def under(prefix: str) -> dict[str, torch.Tensor]:
+        return {
+            name.removeprefix(prefix): value.float()
+            for name, value in tensors.items()
+            if name.startswith(prefix)
+        }
+
+    networks = Networks.of(under("trunk."), under("predictor."), under("style.").values())
+    for painting in PAINTINGS:
+        style = fit_style(
+            load_painting(painting, arguments.paintings), lambda done, total: None, networks
+        )
+        tensors[f"style.{painting.name}"] = style.to(torch.float16)
+    save_file(tensors, path, metadata | {"refitted": json.dumps([p.name for p in PAINTINGS])})
