@@ -37,6 +37,7 @@ _CONTENTS = 24
 _STYLE, _CONTENT, _SMOOTH, _COLOUR = 10.0, 1.5, 0.05, 4.0
 """Weights. Without the colours themselves, mean and covariance of RGB, pictures come out pale."""
 
+_STEADY, _SHIFT, _NOISE = 300.0, 4, 0.02
 _DEPTHS = (0, 2, 4)
 
 
@@ -111,12 +112,32 @@ def fit_style(
     for step in range(_STEPS):
         progress(step, _STEPS)
         adam.param_groups[0]["lr"] = _RATE * (1 - 0.9 * step / _STEPS)
-        loss = _loss(networks, style, _drawn(contents, dice), wanted)
+        drawn = _drawn(contents, dice)
+        loss = _loss(networks, style, drawn, wanted)
+        if step % 2:
+            loss = loss + _STEADY * _unsteadiness(networks.net, style, drawn, dice)
         adam.zero_grad()
         torch.autograd.backward(loss)
         adam.step()
     progress(_STEPS, _STEPS)
     return style.detach()
+
+
+def _unsteadiness(
+    net: ConditionalStyleNet, style: Tensor, contents: Tensor, dice: torch.Generator
+) -> Tensor:
+    """Mean square difference of pictures of one scene, moved by some pixels and with noise.
+
+    It is what flickers in a video: the steadiness that the trunk was trained for must not be lost.
+    """
+    dy, dx = torch.randint(1, _SHIFT + 1, (2,), generator=dice).tolist()
+    noise = _NOISE * torch.randn(contents.shape, generator=dice)
+    moved = (contents.roll((-dy, -dx), (2, 3)) + noise).clamp(0, 1)
+    with torch.autocast("cpu", torch.bfloat16, enabled=cpu_has_bf16()):
+        first, second = net(torch.cat([contents, moved]), style).float().chunk(2)
+    inner = slice(_SHIFT + 8, -_SHIFT - 8)
+    difference = first.roll((-dy, -dx), (2, 3)) - second
+    return difference[..., inner, inner].square().mean()
 
 
 def _start(networks: Networks, guess: Tensor, wanted: _Target, contents: Tensor) -> Tensor:
