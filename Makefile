@@ -76,8 +76,8 @@ $(FUZZ_STAMP): $(STAMP)
 bench: $(STAMP) ## measure; rows go to benchmarks/results.csv
 	$(BIN)/python -m benchmarks.run
 
-train: $(STAMP) ## train the weights of 'fast': make train TRAIN="--vgg FILE --paintings DIR --photos DIR --out DIR"
-	$(BIN)/python -m training.train_fast $(TRAIN)
+train: $(STAMP) ## train all weights that are shipped: make train TRAIN="--vgg FILE --paintings DIR --photos DIR --out DIR"
+	$(BIN)/python -m training $(TRAIN)
 
 down: ## stop what `make demo KEEP=1` left running
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m deployments.local_stack down; fi
