@@ -35,7 +35,7 @@ demo: $(STAMP) ## stylise a clip: make demo [VIDEO=my.mp4] [STYLE=wave] [SCORER=
 	@$(BIN)/python demo/run.py
 
 test: lint $(if $(filter no,$(AZURITE)),,$(AZURITE_STAMP)) ## everything that must hold: style, types, layers, tests [AZURITE=no]
-	FAIL_WITHOUT_AZURITE=$(if $(filter no,$(AZURITE)),0,1) $(BIN)/python -m pytest
+	FAIL_WITHOUT_AZURITE=$(if $(filter no,$(AZURITE)),0,1) $(BIN)/python -m pytest -n auto --dist loadfile
 
 azurite: $(AZURITE_STAMP) ## only the emulator of Azure storage, for tests of it: .azurite
 
