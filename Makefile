@@ -48,6 +48,7 @@ lint: $(STAMP) ## style, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m deployments.lint
 
 format: $(STAMP) ## put the code into the house style
 	$(BIN)/ruff check --fix .
