@@ -38,7 +38,7 @@ up: $(STAMP) $(AZURITE_STAMP) ## start all of it here: storage, server, cluster,
 	@$(BIN)/python -m deployments.up up
 
 put: $(STAMP) ## put a video into the storage that `make up` has started: make put VIDEO=my.mp4
-	@$(BIN)/python -m deployments.up put -- "$$VIDEO"
+	@$(BIN)/python -m deployments.up put "$$VIDEO"
 
 publish: $(STAMP) ## deploy prefect.yaml to PREFECT_API_URL: make publish TO="--incoming A --outgoing B --sweep on"
 	@$(BIN)/python -m deployments.publish $(TO)

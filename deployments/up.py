@@ -120,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("files", nargs="*", type=Path, help="videos, for put")
     parser.add_argument("--home", type=Path, default=HOME)
     parser.add_argument("--workers", type=int, default=0, help="0 for one per CPU core")
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
     try:
         if options.action == "down":
             local_stack.stop(options.home)
