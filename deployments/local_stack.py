@@ -46,6 +46,8 @@ DEPLOYMENT = "score-video/score-video"
 
 START_SECONDS = 180.0
 """A first start migrates the database: about 15 s on two busy cores, minutes on overloaded ones."""
+ANSWER_SECONDS = 30.0
+"""Longest wait for one answer of the server, which may still be starting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ class Stack:
             f"{self.api_url}{path}",
             json=query or None,
             auth=(user, password) if user else None,
-            timeout=5.0,
+            timeout=ANSWER_SECONDS,
             trust_env=False,
         )
 

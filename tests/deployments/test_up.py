@@ -1,4 +1,4 @@
-"""What `make up` keeps for itself, without starting it; the rest is in tests/e2e/test_arrival.py."""
+"""What `make up` keeps for itself, without starting it; tests/e2e/test_arrival.py does the rest."""
 
 from __future__ import annotations
 
