@@ -102,7 +102,7 @@ class Stack:
             **private.get(name, {}),
         }
 
-    def get(self, path: str, **query: object) -> httpx.Response:
+    def ask(self, path: str, **query: object) -> httpx.Response:
         """Ask the server's API: by GET, or with a query by POST, as its filters want."""
         user, _, password = self.environment().get("PREFECT_API_AUTH_STRING", "").partition(":")
         return httpx.request(
@@ -269,7 +269,7 @@ def _log_of(service: Service) -> str:
 
 def _answers(stack: Stack, path: str) -> bool:
     try:
-        return stack.get(path).is_success
+        return stack.ask(path).is_success
     except httpx.TransportError:
         return False
 
@@ -277,13 +277,13 @@ def _answers(stack: Stack, path: str) -> bool:
 def _make_pool(stack: Stack) -> None:
     """Make the pool with our template, as ``python -m deployments.pools create process`` does."""
     template = json.loads((PROJECT / "deployments/pools/process.json").read_text(encoding="utf-8"))
-    made = stack.get("/work_pools/", name=POOL, type="process", base_job_template=template)
+    made = stack.ask("/work_pools/", name=POOL, type="process", base_job_template=template)
     if made.status_code not in (201, 409):  # 409: it is there from an earlier start
         raise StackError(f"the server refused the work pool: {made.status_code} {made.text[:500]}")
 
 
 def _worker_is_online(stack: Stack) -> bool:
-    workers = stack.get(f"/work_pools/{POOL}/workers/filter", limit=200)
+    workers = stack.ask(f"/work_pools/{POOL}/workers/filter", limit=200)
     return workers.is_success and any(one["status"] == "ONLINE" for one in workers.json())
 
 

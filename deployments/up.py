@@ -83,7 +83,7 @@ def _keep_password(home: Path) -> None:
 
 
 def _publish(stack: Stack) -> None:
-    known = stack.get("/variables/name/framewright_sweep_active").is_success
+    known = stack.ask("/variables/name/framewright_sweep_active").is_success
     addresses = ["--incoming", emulator.INCOMING, "--outgoing", emulator.OUTGOING]
     done = subprocess.run(  # noqa: S603 - a fixed command
         [sys.executable, "-m", "deployments.publish", *addresses]

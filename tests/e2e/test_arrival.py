@@ -62,7 +62,7 @@ def media(stack: local_stack.Stack) -> BlobServiceClient:
 
 
 def api(stack: local_stack.Stack, path: str, **query: Any) -> Any:
-    answer = stack.get(path, **(query or {"limit": 200}))
+    answer = stack.ask(path, **(query or {"limit": 200}))
     assert answer.is_success, answer.text
     return answer.json()
 
@@ -76,7 +76,7 @@ def wait_for_end(stack: local_stack.Stack, run_id: str) -> dict[str, Any]:
     deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
         stack.check()
-        run: dict[str, Any] = stack.get(f"/flow_runs/{run_id}").json()
+        run: dict[str, Any] = stack.ask(f"/flow_runs/{run_id}").json()
         if run["state"]["type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
             return run
         time.sleep(0.5)
