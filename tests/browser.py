@@ -25,6 +25,8 @@ FLAGS = (
     *("--window-size=1500,1100", "--hide-scrollbars", "--remote-debugging-port=0"),
 )
 START_SECONDS = 90.0
+DRAWING_SECONDS = 4.0
+"""What is drawn after the words are there: graphs."""
 
 
 class Browser:
@@ -68,7 +70,7 @@ class Browser:
             time.sleep(0.5)
             answer = self.call("Runtime.evaluate", expression="document.body.innerText")
             text = str(answer["result"].get("value", ""))
-        time.sleep(2)  # what is drawn after the words are there
+        time.sleep(DRAWING_SECONDS)
         shot = self.call("Page.captureScreenshot", format="png")
         file.write_bytes(base64.b64decode(shot["data"]))
         return text

@@ -252,7 +252,7 @@ def test_the_ui_shows_run_event_and_deployments(
     with browser(tmp_path / "profile") as page:
         page.sign_in(ui, (Path(everything.home) / "password").read_text().strip())
         shown = page.picture(
-            f"{ui}/runs/flow-run/{arrival.run['id']}", folder / "ui-run.png", "Completed"
+            f"{ui}/runs/flow-run/{arrival.run['id']}", folder / "ui-run.png", "Finished in state"
         )
         assert "cfr25.mp4 as identity" in shown
         assert "Completed" in shown
