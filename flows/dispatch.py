@@ -45,7 +45,7 @@ def score_deployment(client: SyncPrefectClient) -> UUID:
         return client.read_deployment_by_name(SCORE_VIDEO).id
     except ObjectNotFound:
         raise InputError(
-            f"there is no deployment {SCORE_VIDEO!r}: `prefect deploy --all` makes it."
+            f"there is no deployment {SCORE_VIDEO!r}: `python -m deployments.publish` makes it."
         ) from None
 
 

@@ -70,13 +70,14 @@ class Look(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     scorer: ScorerName = "fast"
-    style: StyleName = ""
+    style: Style = ""
     scorer_options: dict[str, Any] = {}
     unit_seconds: UnitSeconds = 10.0
     comparison: bool = False
     on_damage: OnDamage = "refuse"
     interlaced: Interlaced = "keep"
     hdr: Hdr = "refuse"
+    stability: Stability | None = None
 
 
 def run_name() -> str:
