@@ -34,7 +34,15 @@ from framewright.pipeline import overlap
 from framewright.plan import load_manifest
 from framewright.settings import Settings, get_settings
 from framewright.storage import Store
-from framewright.types import Manifest, Progress, ProgressCallback, ScoredUnit, ScorerIdentity, Unit
+from framewright.types import (
+    BundleRef,
+    Manifest,
+    Progress,
+    ProgressCallback,
+    ScoredUnit,
+    ScorerIdentity,
+    Unit,
+)
 
 if TYPE_CHECKING:
     from framewright.media.tonemap import ToneMap
@@ -187,7 +195,7 @@ def _score_into(
     earliest = max(0, first - MAX_PREROLL)
     while first >= earliest:
         bundles: list[BundleSource] = [
-            partial(_open_bundle, store, bundle.key) for bundle in manifest.bundles[first:stop]
+            partial(_open_bundle, store, bundle) for bundle in manifest.bundles[first:stop]
         ]
         run = _UnitRun(manifest, unit, start, model, settings, progress)
         try:
@@ -230,12 +238,12 @@ def _place(manifest: Manifest, unit: Unit) -> str:
     )
 
 
-def _open_bundle(store: Store, key: str) -> AbstractContextManager[BinaryIO]:
+def _open_bundle(store: Store, bundle: BundleRef) -> AbstractContextManager[BinaryIO]:
     try:
-        return store.open(key)
+        return store.open(bundle.key, sha256=bundle.sha256)
     except KeyError as error:
         raise ManifestError(
-            f"{key} is gone from the store {store.url!r}; run the job again, it is split anew.",
+            f"{bundle.key} is gone from the store {store.url!r}; run the job again, it is split anew.",
             report=False,
         ) from error
 

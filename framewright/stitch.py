@@ -182,7 +182,8 @@ class _Clips:
             wanted = self._units[index].video_sha256
             self._held = -1
             try:
-                self._store.download(self._manifest.unit_video_key(index, wanted), path)
+                key = self._manifest.unit_video_key(index, wanted)
+                self._store.download(key, path, sha256=wanted)
                 whole = file_sha256(path) == wanted
             except KeyError:
                 whole = False

@@ -55,11 +55,15 @@ class Store(Protocol):
     def read(self, key: str) -> bytes:
         """Return a small object's bytes."""
 
-    def open(self, key: str) -> AbstractContextManager[BinaryIO]:
-        """Open an object for sequential reading, in constant memory."""
+    def open(self, key: str, *, sha256: str = "") -> AbstractContextManager[BinaryIO]:
+        """Open an object for sequential reading, in constant memory.
 
-    def download(self, key: str, path: Path) -> None:
-        """Write an object to a local file, which appears whole or not at all."""
+        A store that is reached by a network verifies what it reads: by ``sha256`` where the caller
+        knows it, which is the quickest, else by what the store keeps.
+        """
+
+    def download(self, key: str, path: Path, *, sha256: str = "") -> None:
+        """Write an object to a local file, which appears whole or not at all; see ``open``."""
 
     def stat(self, key: str) -> ObjectInfo | None:
         """Describe an object, or return None where there is none."""
