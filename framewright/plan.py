@@ -29,6 +29,7 @@ from framewright.storage.blocks import in_order
 from framewright.types import (
     SCHEMA_VERSION,
     BundleRef,
+    EncoderSpec,
     Manifest,
     Progress,
     ProgressCallback,
@@ -41,7 +42,7 @@ from framewright.types import (
     job_prefix,
 )
 
-__all__ = ["Split", "job_key", "load_manifest", "planned", "split", "upload"]
+__all__ = ["Split", "job_key", "load_manifest", "planned", "planned_before", "split", "upload"]
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +65,8 @@ class Split(Record):
     video: VideoInfo
     source: SourceInfo
     suffix: str
+    probed: VideoInfo
+    """The source as it is, before any treatment."""
 
 
 def split(
@@ -108,10 +111,8 @@ def split(
         identity = SourceInfo(
             name=source.name, size_bytes=source.stat().st_size, sha256=file_sha256(source)
         )
-        suffix = (suffix or preferred_suffix(video)).lower()
         check_treatment(video, treatment, scorer)
-        encoder = encoder_spec(treated(video, treatment), suffix, settings)
-        key = job_key(identity, seconds, scorer, encoder.model_dump(mode="json"), treatment)
+        suffix, encoder, key = _named(video, identity, scorer, seconds, suffix, treatment, settings)
         manifest = _complete(store, key, checked=settings.check_decoding)
         reused = manifest is not None
         if manifest is None:
@@ -157,7 +158,46 @@ def split(
         video=manifest.video,
         source=identity,
         suffix=suffix,
+        probed=video,
     )
+
+
+def planned_before(
+    source: SourceInfo,
+    video: VideoInfo,
+    *,
+    scorer: ScorerIdentity,
+    store: Store,
+    unit_seconds: float | None,
+    suffix: str,
+    treatment: Treatment | None,
+    settings: Settings,
+) -> tuple[Manifest, str] | None:
+    """Return the job of a source that is known but not here, and its suffix, if it is planned.
+
+    The arguments are those of ``split``, with what it found at the source then.
+    """
+    seconds = settings.unit_seconds if unit_seconds is None else unit_seconds
+    treatment = treatment or Treatment()
+    suffix, _, key = _named(video, source, scorer, seconds, suffix, treatment, settings)
+    manifest = _complete(store, key, checked=settings.check_decoding)
+    return (manifest.model_copy(update={"source": source}), suffix) if manifest else None
+
+
+def _named(
+    video: VideoInfo,
+    source: SourceInfo,
+    scorer: ScorerIdentity,
+    seconds: float,
+    suffix: str,
+    treatment: Treatment,
+    settings: Settings,
+) -> tuple[str, EncoderSpec, str]:
+    """Suffix of the output, how it is encoded, and the job's key."""
+    suffix = (suffix or preferred_suffix(video)).lower()
+    encoder = encoder_spec(treated(video, treatment), suffix, settings)
+    key = job_key(source, seconds, scorer, encoder.model_dump(mode="json"), treatment)
+    return suffix, encoder, key
 
 
 def _noted(video: VideoInfo, treatment: Treatment, scorer: ScorerIdentity) -> VideoInfo:

@@ -24,6 +24,7 @@ from framewright.errors import (
     SourceRefused,
 )
 from framewright.files import file_sha256
+from framewright.journal import Journal, recording
 from framewright.media.check import MAX_PREROLL
 from framewright.media.color import FrameToRgb, Pixels, RgbToFrame
 from framewright.media.decode import BundleSource, MissingFrames
@@ -42,6 +43,7 @@ from framewright.types import (
     ScoredUnit,
     ScorerIdentity,
     Unit,
+    VideoInfo,
 )
 
 if TYPE_CHECKING:
@@ -79,8 +81,14 @@ def score_unit(
     manifest = load_manifest(store, job_key)
     if (done := scored_unit(store, manifest, index)) is not None:
         return done
-    with _ONE_AT_A_TIME:
-        return _score_and_publish(store, manifest, index, settings, progress)
+    unit = manifest.units[index]
+    with (
+        _ONE_AT_A_TIME,
+        recording(
+            store, f"unit-{index:05d}", job_key, unit=index, start=unit.start, stop=unit.stop
+        ) as journal,
+    ):
+        return _score_and_publish(store, manifest, index, settings, progress, journal)
 
 
 def _score_and_publish(
@@ -89,6 +97,7 @@ def _score_and_publish(
     index: int,
     settings: Settings,
     progress: ProgressCallback | None,
+    journal: Journal,
 ) -> ScoredUnit:
     unit, model = manifest.units[index], _model_for(manifest, settings)
     with tempfile.TemporaryDirectory(
@@ -97,7 +106,7 @@ def _score_and_publish(
         clip = Path(folder) / "unit.mp4"
         started_at = time.time()
         started, before = time.perf_counter(), model.model_seconds
-        run = _score_into(clip, store, manifest, unit, model, settings, progress)
+        run = _score_into(clip, store, manifest, unit, model, settings, progress, journal)
         seconds = time.perf_counter() - started
         record = ScoredUnit(
             job_key=manifest.job_key,
@@ -186,6 +195,7 @@ def _score_into(
     model: LoadedScorer,
     settings: Settings,
     progress: ProgressCallback | None,
+    journal: Journal,
 ) -> _UnitRun:
     """Write a unit's clip; begin decoding ever earlier until all its frames come out."""
     start = max(0, unit.start - model.context_frames)
@@ -197,7 +207,7 @@ def _score_into(
         bundles: list[BundleSource] = [
             partial(_open_bundle, store, bundle) for bundle in manifest.bundles[first:stop]
         ]
-        run = _UnitRun(manifest, unit, start, model, settings, progress)
+        run = _UnitRun(manifest, unit, start, model, settings, progress, journal)
         try:
             run(bundles, clip)
             return run
@@ -259,7 +269,9 @@ class _UnitRun:
         model: LoadedScorer,
         settings: Settings,
         progress: ProgressCallback | None,
+        journal: Journal,
     ) -> None:
+        self._journal = journal
         self._manifest = manifest
         self._unit = unit
         self._start = start
@@ -272,6 +284,7 @@ class _UnitRun:
             from framewright.media.tonemap import ToneMap  # loads torch, which only workers need
 
             self._tone_map = ToneMap(manifest.video, model.device)
+        self._passed = 0
         self.width = self.height = self.reorder_frames = 0
 
     def __call__(self, bundles: list[BundleSource], clip: Path) -> None:
@@ -281,13 +294,19 @@ class _UnitRun:
         self._model.begin(self._start)
         overlap(
             self._batches(bundles),
-            lambda batch: self._model(
-                batch, video.rotation, self._deep, video.mirrored, self._tone_map
-            ),
+            lambda batch: self._redrawn(batch, video),
             lambda pictures: self._encode(pictures, clip),
             inbox_items=max(2, self._settings.queue_frames // batch),
             outbox_items=max(2 * batch, self._settings.queue_frames),
         )
+
+    def _redrawn(self, batch: list[Pixels], video: VideoInfo) -> Iterator[Pixels]:
+        """Pass a batch through the model, and note how long that took."""
+        before, first = self._model.model_seconds, self._start + self._passed
+        yield from self._model(batch, video.rotation, self._deep, video.mirrored, self._tone_map)
+        self._passed += len(batch)
+        seconds = round(self._model.model_seconds - before, 6)
+        self._journal.note("batch", frame=first, frames=len(batch), model_seconds=seconds)
 
     def _batches(self, bundles: list[BundleSource]) -> Iterator[list[Pixels]]:
         manifest = self._manifest

@@ -21,7 +21,7 @@ from framewright.media.verify import verify_output
 from framewright.results import StreamOutcome
 from framewright.score import scored_unit
 from framewright.settings import Settings, get_settings
-from framewright.storage import Store, remove_older
+from framewright.storage import Store, WrongBytes, remove_older
 from framewright.types import Manifest, Progress, ProgressCallback, Record, ScoredUnit
 
 __all__ = ["Stitched", "stitch"]
@@ -179,18 +179,21 @@ class _Clips:
     def __call__(self, index: int) -> Path:
         path = self._folder / "clip.mp4"
         if index != self._held:
-            wanted = self._units[index].video_sha256
             self._held = -1
-            try:
-                key = self._manifest.unit_video_key(index, wanted)
-                self._store.download(key, path, sha256=wanted)
-                whole = file_sha256(path) == wanted
-            except KeyError:
-                whole = False
-            if not whole:
+            if not (self._fetched(index, path) or self._fetched(index, path)):
                 raise _not_scored(self._store, self._manifest, [index])
             self._held = index
         return path
+
+    def _fetched(self, index: int, path: Path) -> bool:
+        """Fetch a clip; return whether it is the one that was scored, not altered on its way."""
+        wanted = self._units[index].video_sha256
+        try:
+            key = self._manifest.unit_video_key(index, wanted)
+            self._store.download(key, path, sha256=wanted)
+        except (KeyError, WrongBytes):
+            return False
+        return file_sha256(path) == wanted
 
 
 def _verify(path: Path, manifest: Manifest, muxed: Muxed, suffix: str) -> list[StreamOutcome]:

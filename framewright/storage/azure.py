@@ -11,7 +11,7 @@ import io
 import itertools
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,7 +25,14 @@ from azure.storage.blob import BlobBlock, BlobClient, ContentSettings
 
 from framewright.errors import StoreKeyError, StoreUnavailable
 from framewright.settings import Settings, get_settings
-from framewright.storage.base import MAX_KEY_BYTES, ObjectInfo, check_key
+from framewright.storage.base import (
+    MAX_KEY_BYTES,
+    Found,
+    Label,
+    ObjectInfo,
+    Replaced,
+    check_key,
+)
 from framewright.storage.blob_address import parse_blob_address
 from framewright.storage.blob_calls import (
     AlreadyThere,
@@ -34,10 +41,10 @@ from framewright.storage.blob_calls import (
     NotThere,
 )
 from framewright.storage.blob_client import connect
-from framewright.storage.blob_read import BlobReader, Replaced, md5, only
+from framewright.storage.blob_read import BlobReader, md5, only
 from framewright.storage.blocks import PieceStream, block_bytes_for, in_order, read_blocks
 
-__all__ = ["AzureStore", "Found", "Label"]
+__all__ = ["AzureStore"]
 
 _MD5_FIRST_BYTES = 1 << 20
 """Of no more bytes the MD5 goes before them: it takes no noticeable time."""
@@ -56,25 +63,6 @@ class _Source:
     """0 where it is not known."""
     start: int | None
     """None for a stream that cannot be read twice."""
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """What is kept with a blob, for whoever finds it there."""
-
-    content_type: str
-    metadata: Mapping[str, str]
-    """Names that are words of a programming language, and ASCII values."""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A blob, and what is kept with it."""
-
-    info: ObjectInfo
-    md5: str
-    """Of its bytes, in hex; empty where whoever wrote it did not say."""
-    metadata: Mapping[str, str]
 
 
 class AzureStore:
@@ -201,9 +189,7 @@ class AzureStore:
         if not overwrite:
             more["match_condition"] = MatchConditions.IfMissing
         answer = self._call(
-            lambda: blob.commit_block_list(
-                [BlobBlock(block_id=name) for name in names], **more
-            ),
+            lambda: blob.commit_block_list([BlobBlock(block_id=name) for name in names], **more),
             "write",
             f"write {key!r}",
         )
@@ -310,9 +296,7 @@ class _PutBlob:
     call replaces them, and only them. Until then whoever reads them knows their sha256.
     """
 
-    def __init__(
-        self, blob: BlobClient, data: bytes, overwrite: bool, label: Label | None
-    ) -> None:
+    def __init__(self, blob: BlobClient, data: bytes, overwrite: bool, label: Label | None) -> None:
         self._blob = blob
         self._data = data
         self._overwrite = overwrite

@@ -12,14 +12,24 @@ from framewright.errors import InputError, StoreKeyError
 from framewright.settings import Settings
 from framewright.storage.base import check_key
 
-__all__ = ["BlobLocation", "SignIn", "is_blob_address", "parse_blob_address", "without_queries"]
+__all__ = [
+    "BlobLocation",
+    "SignIn",
+    "is_blob_address",
+    "parse_blob_address",
+    "without_queries",
+    "without_secrets",
+]
 
 PUBLIC_SUFFIX = ".blob.core.windows.net"
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 _CONTAINER = re.compile(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
 _HOST = re.compile(r"(?P<account>[a-z0-9]{3,24})\.blob\.[a-z0-9.-]+")
-_CONNECTION = re.compile(r"(^|;)\s*(AccountKey|SharedAccessSignature|BlobEndpoint)\s*=", re.IGNORECASE)
+_CONNECTION = re.compile(
+    r"(^|;)\s*(AccountKey|SharedAccessSignature|BlobEndpoint)\s*=", re.IGNORECASE
+)
 _QUERY = re.compile(r"\?[^\s'\"<>)]*")
+_SECRET = re.compile(r"\b((?:sig|AccountKey|SharedAccessSignature)=)[^&;\s'\"]+", re.IGNORECASE)
 _HELP = (
     "use the path of a folder, file://PATH, az://ACCOUNT/CONTAINER/PREFIX, or "
     f"https://ACCOUNT{PUBLIC_SUFFIX}/CONTAINER/PREFIX"
@@ -59,6 +69,11 @@ def is_blob_address(address: str) -> bool:
 def without_queries(text: str) -> str:
     """Return a text with the query of every address in it cut off: signatures stand there."""
     return _QUERY.sub("", text)
+
+
+def without_secrets(text: str) -> str:
+    """Return a text without the queries of its addresses, and without signatures and keys."""
+    return _SECRET.sub(r"\1...", without_queries(text))
 
 
 def parse_blob_address(address: str, settings: Settings) -> BlobLocation:

@@ -18,18 +18,14 @@ from azure.core import MatchConditions
 from azure.core.exceptions import IncompleteReadError
 from azure.storage.blob import BlobClient, BlobProperties
 
-from framewright.errors import StoreUnavailable
+from framewright.storage.base import Replaced, WrongBytes
 from framewright.storage.blob_calls import BlobCaller, Changed, NotThere, OutOfRange
 from framewright.storage.blocks import in_order
 
-__all__ = ["BlobReader", "Replaced", "md5", "only"]
+__all__ = ["BlobReader", "md5", "only"]
 
 _CHECKED_BYTES = 4 << 20
 """Longest range whose MD5 the service computes on the way out, a limit of Azure."""
-
-
-class Replaced(StoreUnavailable):
-    """A blob was replaced or deleted while it was read."""
 
 
 def md5(data: bytes = b"") -> Any:
@@ -72,7 +68,7 @@ class BlobReader:
         Raises:
             KeyError: there is no such blob.
             Replaced: it is another version, or becomes one while it is read.
-            StoreUnavailable: its bytes do not match the hash.
+            WrongBytes: its bytes do not match the hash.
         """
         try:
             first = self._first(key, blob, etag, sha256)
@@ -134,7 +130,7 @@ class BlobReader:
                 digest.update(piece)
             done += len(piece)
             if done >= first.size_bytes and first.wanted not in ("", digest.hexdigest()):
-                raise StoreUnavailable(
+                raise WrongBytes(
                     f"{key!r} in {self.call.location.url} came with the {digest.name.upper()} "
                     f"{digest.hexdigest()}, was put with {first.wanted}. Read it again; if it "
                     "stays so, delete the blob and run the job again."
