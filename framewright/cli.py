@@ -28,6 +28,7 @@ examples:
   framewright score holiday.mp4 painted.mp4 --scorer fast --style starry_night
   framewright score holiday.mov results/ --scorer color --style wave
   framewright score film.mkv out.mkv --scorer color --option image=my_painting.jpg
+  framewright score az://media/incoming/holiday.mp4 az://media/outgoing/ --style wave
   framewright plan holiday.mp4
   framewright styles
   framewright doctor
@@ -135,12 +136,16 @@ def _add_scorer_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_score(parser: argparse.ArgumentParser) -> None:
     parser.description = "Score every frame of a video and keep everything else of it."
-    parser.add_argument("source", type=Path, metavar="IN", help="video to score")
+    parser.add_argument(
+        "source",
+        metavar="IN",
+        help="video to score: a file, az://ACCOUNT/CONTAINER/PATH, or the https address of a blob",
+    )
     parser.add_argument(
         "output",
         metavar="OUT",
         help="file to write (its suffix decides the container: .mp4 .m4v .mov .mkv .webm), or a "
-        "folder ending in '/' (name and container follow the source)",
+        "folder ending in '/' (name and container follow the source); also in Azure storage",
     )
     _add_scorer_options(parser)
     parser.add_argument(
@@ -162,7 +167,7 @@ def _add_score(parser: argparse.ArgumentParser) -> None:
 
 def _add_plan(parser: argparse.ArgumentParser) -> None:
     parser.description = "Split a video and show its units, without scoring anything."
-    parser.add_argument("source", type=Path, metavar="IN", help="video to look at")
+    parser.add_argument("source", metavar="IN", help="video to look at: a file or a blob")
     parser.add_argument("--json", action="store_true", help="print the manifest as JSON")
     _add_scorer_options(parser)
     parser.set_defaults(run=_plan)
@@ -189,19 +194,18 @@ def _options(arguments: argparse.Namespace) -> dict[str, str]:
 def _score(arguments: argparse.Namespace) -> int:
     from framewright.outputs import output_suffix
     from framewright.run import run
-    from framewright.scorers import create
 
     output_suffix(arguments.output)
     if arguments.workers < 0:
         raise InputError(f"--workers {arguments.workers} is not possible; use 1 or more.")
-    scorer = create(arguments.scorer, _options(arguments))
+    scorer = _scorer(arguments)
     if arguments.report:
-        _check_report(arguments.report, arguments.source, arguments.output, scorer.identity)
+        _check_report(arguments.report, arguments.source, arguments.output, scorer)
     with _ProgressLine(quiet=arguments.quiet) as progress, _terminated_as_interrupted():
         report = run(
             arguments.source,
             arguments.output,
-            scorer.identity,
+            scorer,
             unit_seconds=arguments.unit_seconds,
             treatment=_treatment(arguments),
             workers=arguments.workers,
@@ -223,6 +227,21 @@ def _score(arguments: argparse.Namespace) -> int:
     return EXIT_DONE
 
 
+def _scorer(arguments: argparse.Namespace) -> ScorerIdentity:
+    """Construct the scorer, with the files that its options name by address fetched for that."""
+    import tempfile
+
+    from framewright.scorers import create
+    from framewright.settings import get_settings
+    from framewright.sources import local_options
+
+    settings = get_settings()
+    scratch = settings.scratch_folder or None
+    with tempfile.TemporaryDirectory(prefix="framewright-", dir=scratch) as folder:
+        options = local_options(_options(arguments), Path(folder), settings)
+        return create(arguments.scorer, options).identity
+
+
 @contextmanager
 def _terminated_as_interrupted() -> Iterator[None]:
     """Let SIGTERM stop as Ctrl-C does: processes ended, temporary files removed."""
@@ -233,13 +252,14 @@ def _terminated_as_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _check_report(path: Path, source: Path, output: str, scorer: ScorerIdentity) -> None:
+def _check_report(path: Path, source: str, output: str, scorer: ScorerIdentity) -> None:
     """Refuse a report that would replace the source or the output, or cannot be written."""
     from framewright.outputs import possible_outputs
 
-    if _same_file(path, source):
+    named = Path(source)
+    if _same_file(path, named):
         raise InputError(f"the report {str(path)!r} would replace the source; name another file.")
-    if any(_same_file(path, target) for target in possible_outputs(output, source, scorer)):
+    if any(_same_file(path, target) for target in possible_outputs(output, named, scorer)):
         raise InputError(f"the report {str(path)!r} would replace the output; name another file.")
     if path.is_dir() or not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
         raise InputError(
@@ -270,24 +290,24 @@ def _plan(arguments: argparse.Namespace) -> int:
     import tempfile
 
     from framewright.plan import planned
-    from framewright.scorers import create
     from framewright.settings import get_settings
+    from framewright.sources import fetch, find
+    from framewright.storage import place_of
 
-    scorer = create(arguments.scorer, _options(arguments))
-    scratch = get_settings().scratch_folder or None
+    settings = get_settings()
+    scorer = _scorer(arguments)
+    scratch = settings.scratch_folder or None
     with tempfile.TemporaryDirectory(prefix="framewright-", dir=scratch) as folder:
+        origin = find(place_of(arguments.source, settings), settings)
+        source, origin = fetch(origin, Path(folder), settings)
         manifest = planned(
-            arguments.source,
-            scorer.identity,
-            Path(folder),
-            arguments.unit_seconds,
-            _treatment(arguments),
+            source, scorer, Path(folder), arguments.unit_seconds, _treatment(arguments)
         )
     if arguments.json:
         print(manifest.model_dump_json(indent=2))
         return EXIT_DONE
     video = manifest.video
-    print(f"{arguments.source}: {video.codec} {video.width}x{video.height} {video.pixel_format}")
+    print(f"{origin.url}: {video.codec} {video.width}x{video.height} {video.pixel_format}")
     print(
         f"  {manifest.frames} frames, {float(video.frame_rate):.3f} frames/s, "
         f"time base {video.time_base}, container {video.container} -> {video.container_suffix}"

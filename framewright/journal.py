@@ -1,4 +1,4 @@
-"""The log of one piece of work, as JSON lines in the work store: what happened, and how long it took.
+"""The log of one piece of work, as JSON lines in the work store.
 
 A line has ``at`` (seconds since the epoch) and ``event``: ``begin``, ``log`` (a line of the
 engine's log), ``batch`` (a call of the model), ``end`` or ``failed``. No line holds a secret.
@@ -46,9 +46,8 @@ class Journal(logging.Handler):
 
     def __init__(self, name: str, job_key: str = "") -> None:
         super().__init__()
-        self.title = (
-            f"{name}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(3)}"
-        )
+        began = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        self.title = f"{name}-{began}-{secrets.token_hex(3)}"
         self.job_key = job_key
         self._lines: list[str] = []
         self._bytes = 0

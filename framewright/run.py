@@ -28,7 +28,7 @@ from framewright.report import build_report
 from framewright.results import RunReport
 from framewright.score import score_unit, scored_unit
 from framewright.settings import Settings, get_settings
-from framewright.sources import Origin, fetch, find, remember
+from framewright.sources import Origin, fetch, find, local_name, remember
 from framewright.stitch import Stitched, stitch
 from framewright.storage import Place, RemoteFile, Store, file_name, open_store, place_of
 from framewright.types import (
@@ -127,7 +127,7 @@ class _Job:
         with self._clock("score"):
             units = _score_all(self._store, manifest, workers, self._settings, self._progress)
         remote = isinstance(target, RemoteFile)
-        file = self._folder / target.name if isinstance(target, RemoteFile) else target
+        file = self._folder / local_name(target.name) if isinstance(target, RemoteFile) else target
         with self._clock("stitch"):
             stitched = stitch(
                 self._store, manifest, path, file, settings=self._settings, progress=self._progress

@@ -253,7 +253,8 @@ def _open_bundle(store: Store, bundle: BundleRef) -> AbstractContextManager[Bina
         return store.open(bundle.key, sha256=bundle.sha256)
     except KeyError as error:
         raise ManifestError(
-            f"{bundle.key} is gone from the store {store.url!r}; run the job again, it is split anew.",
+            f"{bundle.key} is gone from the store {store.url!r}; run the job again, it is split "
+            "anew.",
             report=False,
         ) from error
 

@@ -124,7 +124,7 @@ def fetch(origin: Origin, folder: Path, settings: Settings) -> tuple[Path, Origi
     place = origin.place
     if isinstance(place, Path):
         return place, origin
-    path = folder / _local_name(place.name)
+    path = folder / local_name(place.name)
     for attempt in range(1, _FETCHES + 1):
         _check_room(folder, origin)
         started = time.perf_counter()
@@ -145,8 +145,8 @@ def fetch(origin: Origin, folder: Path, settings: Settings) -> tuple[Path, Origi
     return path, origin
 
 
-def _local_name(name: str) -> str:
-    """A blob's name as a file's, cut where a file system has no room for it."""
+def local_name(name: str) -> str:
+    """Return a blob's name as a file's, cut where a file system has no room for it."""
     if len(name.encode()) <= _MAX_NAME_BYTES:
         return name
     stem, dot, suffix = name.rpartition(".")
@@ -219,7 +219,7 @@ def _local_option(name: str, address: str, folder: Path, settings: Settings) -> 
         raise _not_trusted(name, file, settings)
     inside = folder / name
     inside.mkdir(parents=True, exist_ok=True)
-    path = inside / _local_name(file.name)
+    path = inside / local_name(file.name)
     file.store.download_version(file.key, path, info.etag)
     if not trusted and not _is_picture(path):
         path.unlink()

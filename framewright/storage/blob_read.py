@@ -190,7 +190,7 @@ def _range(blob: BlobClient, offset: int, length_bytes: int, etag: str, *, check
         validate_content=check,
         **only(etag),
     )
-    data = answer.readall()
+    data: bytes = answer.readall()
     if len(data) != length_bytes:
         raise IncompleteReadError(f"{len(data)} of {length_bytes} bytes came")
     return data
