@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from prefect.runtime import flow_run
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from framewright.scorers import scorer_names
 from framewright.scorers.fast.weights import style_names
+from framewright.storage import is_blob_address, without_queries
 from framewright.values import Hdr, Interlaced, OnDamage
 
 __all__ = [
-    "AbsolutePath",
+    "Address",
     "Hdr",
     "Interlaced",
     "OnDamage",
     "ScorerName",
+    "ScorerOptions",
     "StyleName",
     "UnitSeconds",
     "WorkStore",
@@ -29,7 +31,31 @@ __all__ = [
     "run_name",
 ]
 
-AbsolutePath = Annotated[str, Field(pattern=r"^/")]
+_BLOB = (
+    r"az://[a-z0-9]{3,24}/[a-z0-9-]{3,63}/[^?]+"
+    r"|https://[a-z0-9]{3,24}\.blob\.[a-z0-9.-]+/[a-z0-9-]{3,63}/[^?]+"
+)
+
+
+def _without_token(value: Any) -> Any:
+    """Refuse a SAS token: everyone who sees the run would see it, and Prefect keeps it for ever."""
+    if isinstance(value, dict):
+        return {name: _without_token(one) for name, one in value.items()}
+    if isinstance(value, str) and is_blob_address(value) and "?" in value:
+        raise ValueError(
+            "an address with a SAS token would be shown to everyone who sees the run. Give the "
+            "address up to the '?', and the token where flows and workers run: in "
+            "FRAMEWRIGHT_AZURE_SAS, FRAMEWRIGHT_AZURE_LOGINS, or a Prefect block that "
+            "FRAMEWRIGHT_AZURE_BLOCKS names."
+        )
+    return value
+
+
+Address = Annotated[
+    str, Field(pattern=rf"^(/.*|file:///.*|{_BLOB})$"), BeforeValidator(_without_token)
+]
+"""A file or, ending in "/", a folder: on the machine that runs the flow, or in blob storage."""
+ScorerOptions = Annotated[dict[str, Any], BeforeValidator(_without_token)]
 ScorerName = Annotated[str, Field(json_schema_extra={"enum": scorer_names()})]
 StyleName = Annotated[str, Field(json_schema_extra={"enum": ["", *style_names()]})]
 UnitSeconds = Annotated[float, Field(gt=0, le=3600)]
@@ -39,6 +65,7 @@ WorkStore = Annotated[
         pattern=r"^(/.*|file:///.*|az://[a-z0-9]{3,24}/[a-z0-9-]{3,63}(/[^?]*)?"
         r"|https://[a-z0-9]{3,24}\.blob\.[a-z0-9.-]+/[a-z0-9-]{3,63}(/[^?]*)?)?$"
     ),
+    BeforeValidator(_without_token),
 ]
 """Never a relative path: every worker would find another folder there. Never a SAS token, which
 everyone who sees the run would see: it comes from the environment of whatever runs."""
@@ -47,7 +74,8 @@ everyone who sees the run would see: it comes from the environment of whatever r
 def run_name() -> str:
     """Name a flow run after what it makes, such as ``harbour.mp4 as starry_night``."""
     parameters = flow_run.get_parameters()
-    return f"{Path(parameters['video']).name} as {parameters['style'] or parameters['scorer']}"
+    name = Path(without_queries(parameters["video"])).name
+    return f"{name} as {parameters['style'] or parameters['scorer']}"
 
 
 def artifact_key(kind: str, video: str, look: str) -> str:

@@ -236,8 +236,7 @@ def _scorer(arguments: argparse.Namespace) -> ScorerIdentity:
     from framewright.sources import local_options
 
     settings = get_settings()
-    scratch = settings.scratch_folder or None
-    with tempfile.TemporaryDirectory(prefix="framewright-", dir=scratch) as folder:
+    with tempfile.TemporaryDirectory(dir=settings.scratch_folder or None) as folder:
         options = local_options(_options(arguments), Path(folder), settings)
         return create(arguments.scorer, options).identity
 
@@ -269,9 +268,8 @@ def _check_report(path: Path, source: str, output: str, scorer: ScorerIdentity) 
 
 
 def _same_file(one: Path, other: Path) -> bool:
-    if one.exists() and other.exists():
-        return one.samefile(other)  # sees through links
-    return one.resolve() == other.resolve()
+    there = one.exists() and other.exists()
+    return one.samefile(other) if there else one.resolve() == other.resolve()
 
 
 def _write_report(path: Path, text: str) -> None:
@@ -300,9 +298,8 @@ def _plan(arguments: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="framewright-", dir=scratch) as folder:
         origin = find(place_of(arguments.source, settings), settings)
         source, origin = fetch(origin, Path(folder), settings)
-        manifest = planned(
-            source, scorer, Path(folder), arguments.unit_seconds, _treatment(arguments)
-        )
+        treatment = _treatment(arguments)
+        manifest = planned(source, scorer, Path(folder), arguments.unit_seconds, treatment)
     if arguments.json:
         print(manifest.model_dump_json(indent=2))
         return EXIT_DONE

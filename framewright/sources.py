@@ -34,6 +34,7 @@ __all__ = [
     "Origin",
     "fetch",
     "find",
+    "local_name",
     "local_options",
     "ops_account",
     "recall",

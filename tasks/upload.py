@@ -5,9 +5,11 @@ from __future__ import annotations
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from framewright.journal import recording
 from framewright.plan import Split, upload
-from framewright.storage import open_store
+from framewright.sources import Origin, remember
 from framewright.types import ProgressCallback
+from tasks.login import open_here
 from tasks.logs import engine_logs
 from tasks.policy import RETRIES, RETRY_DELAYS_SECONDS, worth_retrying
 
@@ -22,7 +24,9 @@ __all__ = ["upload_bundles"]
     retry_condition_fn=worth_retrying,
     cache_policy=NO_CACHE,
 )
-def upload_bundles(split: Split, *, store: str, progress: ProgressCallback) -> None:
+def upload_bundles(split: Split, *, store: str, origin: Origin, progress: ProgressCallback) -> None:
     """Put a split's bundles and its manifest into the store; what is there already stays."""
-    with engine_logs():
-        upload(split, open_store(store), progress=progress)
+    opened = open_here(store)
+    with engine_logs(), recording(opened, "upload", split.job_key, bundles=split.bundles):
+        upload(split, opened, progress=progress)
+        remember(opened, origin, split)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from azure.storage.blob import ContainerClient, generate_container_sas
 
-__all__ = ["ACCOUNT", "Azurite", "running", "why_not"]
+__all__ = ["ACCOUNT", "Azurite", "Media", "running", "why_not"]
 
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
@@ -40,6 +40,13 @@ def why_not() -> str:
     return "" if node() else "there is no node: make azurite"
 
 
+class Media:
+    """Names of two accounts: where users write, and where they do not."""
+
+    MEDIA = "media"
+    OPS = "ops"
+
+
 @dataclass
 class Azurite:
     """A running Azurite."""
@@ -59,20 +66,21 @@ class Azurite:
             f"BlobEndpoint={self.endpoint};"
         )
 
-    def container(self) -> ContainerClient:
+    def container(self, account: str = ACCOUNT) -> ContainerClient:
         """Make a new, empty container."""
-        container = self.container_named(f"t-{uuid.uuid4().hex}")
+        container = self.container_named(f"t-{uuid.uuid4().hex}", account)
         container.create_container()
         return container
 
-    def container_named(self, name: str) -> ContainerClient:
+    def container_named(self, name: str, account: str = ACCOUNT) -> ContainerClient:
         """A client that may do anything with a container."""
-        return ContainerClient.from_connection_string(self.connection_string, name)
+        text = self.connection_string.replace(ACCOUNT, account)
+        return ContainerClient.from_connection_string(text, name)
 
-    def sas(self, container: str, rights: str, minutes: int = 60) -> str:
+    def sas(self, container: str, rights: str, minutes: int = 60, account: str = ACCOUNT) -> str:
         """A token with rights such as ``rl`` on one container."""
         return generate_container_sas(
-            ACCOUNT,
+            account,
             container,
             account_key=KEY,
             permission=rights,
@@ -83,11 +91,16 @@ class Azurite:
 
 @contextmanager
 def running(
-    folder: Path, *, in_memory: bool = True, certificate: tuple[Path, Path] | None = None
+    folder: Path,
+    *,
+    in_memory: bool = True,
+    certificate: tuple[Path, Path] | None = None,
+    accounts: bool = False,
 ) -> Iterator[Azurite]:
     """Start Azurite on a free port; stop it in the end, by its own process id.
 
-    With a certificate and its key it speaks https, and takes tokens of Entra.
+    With a certificate and its key it speaks https, and takes tokens of Entra. With ``accounts`` it
+    has those of ``Media``, not its own.
     """
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "log"
@@ -99,9 +112,12 @@ def running(
     if certificate is not None:
         command += ["--cert", str(certificate[0]), "--key", str(certificate[1])]
         command += ["--oauth", "basic"]
+    env = {"PATH": os.defpath}
+    if accounts:
+        env["AZURITE_ACCOUNTS"] = f"{Media.MEDIA}:{KEY};{Media.OPS}:{KEY}"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            command, stdout=out, stderr=subprocess.STDOUT, cwd=folder, env={"PATH": os.defpath}
+            command, stdout=out, stderr=subprocess.STDOUT, cwd=folder, env=env
         )
     try:
         yield Azurite(process, _port(process, log), "https" if certificate else "http")

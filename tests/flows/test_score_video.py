@@ -72,7 +72,9 @@ def test_tasks_get_an_absolute_store(
     stores: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(module, "get_settings", lambda: SimpleNamespace(work_store="work"))
+    monkeypatch.setattr(
+        module, "get_settings", lambda: SimpleNamespace(work_store="work", scratch_folder="")
+    )
     run()
     assert stores == [str(tmp_path / "work")] * 3
 
