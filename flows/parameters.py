@@ -5,6 +5,7 @@ Prefect takes the descriptions that the form shows from the docstring of the flo
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +15,7 @@ from pydantic import BeforeValidator, Field
 
 from framewright.scorers import scorer_names
 from framewright.scorers.fast.weights import style_names
-from framewright.storage import is_blob_address, without_queries
+from framewright.storage import is_blob_address, without_queries, without_secrets
 from framewright.values import Hdr, Interlaced, OnDamage
 
 __all__ = [
@@ -32,9 +33,18 @@ __all__ = [
 ]
 
 _BLOB = (
-    r"az://[a-z0-9]{3,24}/[a-z0-9-]{3,63}/[^?]+"
-    r"|https://[a-z0-9]{3,24}\.blob\.[a-z0-9.-]+/[a-z0-9-]{3,63}/[^?]+"
+    r"az://[a-z0-9]{3,24}/[a-z0-9-]{3,63}/[^?]*"
+    r"|https://[a-z0-9]{3,24}\.blob\.[a-z0-9.-]+/[a-z0-9-]{3,63}/[^?]*"
 )
+
+
+def _hide_tokens(record: logging.LogRecord) -> bool:
+    """Prefect logs all parameters where one of them is refused."""
+    record.msg, record.args = without_secrets(record.getMessage()), ()
+    return True
+
+
+logging.getLogger("prefect.flows").addFilter(_hide_tokens)
 
 
 def _without_token(value: Any) -> Any:
