@@ -63,6 +63,8 @@ class _Source:
     """0 where it is not known."""
     start: int | None
     """None for a stream that cannot be read twice."""
+    by_sha256: bool = False
+    """Whether its readers know its sha256: so it is with files, which are bundles and clips."""
 
 
 class AzureStore:
@@ -153,7 +155,7 @@ class AzureStore:
             size_bytes = answer.pop("size_bytes")
         else:
             size_bytes = len(first)
-            put = _PutBlob(blob, first, overwrite, label)
+            put = _PutBlob(blob, first, overwrite, label, source.by_sha256 and label is None)
             answer = self._call(put, "write", f"write {key!r}")
         return _info(key, size_bytes, answer["etag"], answer["last_modified"])
 
@@ -291,12 +293,15 @@ class AzureStore:
 class _PutBlob:
     """One Put Blob, of whose bytes the service computes the MD5; callable again and again.
 
-    Few bytes go with their MD5, and are refused if they do not match. Of more the MD5 is computed
-    while they are on their way, and compared with the service's: where they came changed, the next
-    call replaces them, and only them. Until then whoever reads them knows their sha256.
+    Most bytes go with their MD5, and are refused if they do not match. Of many that are read by
+    their sha256 the MD5 is computed while they are on their way, and compared with the service's:
+    where they came changed, the next call replaces them, and only them.
     """
 
-    def __init__(self, blob: BlobClient, data: bytes, overwrite: bool, label: Label | None) -> None:
+    def __init__(
+        self, blob: BlobClient, data: bytes, overwrite: bool, label: Label | None, by_sha256: bool
+    ) -> None:
+        self._late = by_sha256 and len(data) > _MD5_FIRST_BYTES
         self._blob = blob
         self._data = data
         self._overwrite = overwrite
@@ -305,7 +310,7 @@ class _PutBlob:
         """ETag of what we have put and came changed."""
 
     def __call__(self) -> dict[str, Any]:
-        late = len(self._data) > _MD5_FIRST_BYTES and not self._spoilt
+        late = self._late and not self._spoilt
         more: dict[str, Any] = {**_kept(self._label), **only(self._spoilt)}
         digest = md5()
         thread = threading.Thread(target=digest.update, args=(self._data,))
@@ -338,7 +343,7 @@ def _opened(data: bytes | Path | BinaryIO, key: str) -> Iterator[_Source]:
         except OSError as error:
             raise StoreUnavailable(f"cannot write {key!r}: {error}") from error
         with stream:
-            yield _Source(stream, data.stat().st_size, 0)
+            yield _Source(stream, data.stat().st_size, 0, by_sha256=True)
     else:
         yield _Source(data, 0, data.tell() if data.seekable() else None)
 
