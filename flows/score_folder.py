@@ -20,7 +20,7 @@ from flows.dispatch import output_folder, score_deployment, start
 from flows.parameters import Look, MediaFolder
 from flows.sources import SUFFIXES, Found, list_sources
 from framewright.errors import InputError
-from framewright.storage import open_store
+from tasks.login import open_here
 
 __all__ = ["score_folder"]
 
@@ -48,7 +48,7 @@ def score_folder(
     ends: dict[str, str] = {}
     under_way: dict[UUID, str] = {}
     try:
-        folder, output = open_store(folder).url, open_store(output).url
+        folder, output = open_here(folder).url, open_here(output).url
         videos = sorted(list_sources(folder, [output], SUFFIXES), key=lambda one: one.name)
         with get_client(sync_client=True) as client:
             for found in videos:
@@ -79,7 +79,7 @@ def _begin(
     client: SyncPrefectClient, found: Found, folder: str, output: str, look: Look
 ) -> tuple[UUID, str]:
     """Start the run of a video; return its id, and its end where it has completed before."""
-    chosen = choose(open_store(folder), found.name, look).look
+    chosen = choose(open_here(folder), found.name, look).look
     deployment = score_deployment(client)
     asked = f"{found.key}\n{output}\n{chosen.model_dump_json()}"
     key = hashlib.sha256(asked.encode()).hexdigest()
