@@ -13,7 +13,7 @@ from prefect.states import Failed
 
 from flows.cluster import Cluster, choose_runner
 from flows.scoring import score_units
-from framewright.delivery import JobOrder, done_before
+from framewright.delivery import Done, JobOrder, done_before, sent_before
 from framewright.media.compare import comparison_path
 from framewright.outputs import output_suffix, resolve_place
 from framewright.plan import Split, load_manifest
@@ -74,11 +74,14 @@ class Run:
         fit = fitted - started
         output_suffix(self._order.output, self._order.scorer)
         origin = find(place, self._order.settings)
-        if not comparison and (done := done_before(open_here(self._store), origin, self._order)):
+        done = done_before(open_here(self._store), origin, self._order)
+        clip = _clip_of(done) if done and comparison else ""
+        if done and (clip or not comparison):
             finished = time.perf_counter()
             stages = {"fit": fit, "check": finished - fitted, "total": finished - started}
             key = done.manifest.job_key
-            return self._report(Path(origin.name), None, done.stitched, key, set(), stages)
+            made = self._report(Path(origin.name), None, done.stitched, key, set(), stages)
+            return {**made, "comparison": clip} if isinstance(made, dict) else made
         source, origin, stages = self._fetched(place, origin)
         stages = {"fit": fit, **stages}
         ready = time.perf_counter()
@@ -154,6 +157,16 @@ class Run:
         except Exception as error:  # noqa: BLE001 - whatever it is, the result is there
             get_run_logger().error("there is no comparison clip of %s: %s", target.name, error)
             return ""
+
+
+def _clip_of(done: Done) -> str:
+    """Path or address of the comparison clip of a job that is done; empty where there is none."""
+    if isinstance(target := done.target, RemoteFile):
+        beside = target.sibling(comparison_path(Path(target.name)).name)
+        return beside.url if sent_before(beside, done.manifest) else ""
+    clip = comparison_path(target)
+    newer = clip.is_file() and clip.stat().st_mtime >= target.stat().st_mtime
+    return str(clip) if newer else ""
 
 
 def _stages(

@@ -25,7 +25,7 @@ from framewright.storage import Place, RemoteFile, Store
 from framewright.storage.base import Found, Label
 from framewright.types import Manifest, Record, ScorerIdentity, Treatment
 
-__all__ = ["Delivered", "Done", "JobOrder", "deliver", "done_before", "send"]
+__all__ = ["Delivered", "Done", "JobOrder", "deliver", "done_before", "send", "sent_before"]
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +59,8 @@ class Done:
     manifest: Manifest
     units: list[ScoredUnit]
     stitched: Stitched
+    target: Place
+    """Where the result is."""
 
 
 class Delivered(Record):
@@ -157,7 +159,13 @@ def _finished(store: Store, manifest: Manifest, target: Place) -> Done | None:
     if len(whole) < len(units):
         return None
     logger.info("%s is in its place, nothing is left to do", note.stitched.output)
-    return Done(manifest, whole, note.stitched)
+    return Done(manifest, whole, note.stitched, target)
+
+
+def sent_before(target: RemoteFile, manifest: Manifest) -> bool:
+    """Whether a blob is there that ``send`` has made of a job."""
+    there = _looked(target)
+    return there is not None and there.metadata.get("framewright_job") == manifest.job_key
 
 
 def _looked(target: RemoteFile) -> Found | None:

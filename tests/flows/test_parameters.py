@@ -25,7 +25,7 @@ def test_scorers_and_styles_are_offered_as_choices() -> None:
     assert SCHEMA.properties["scorer"]["default"] in scorer_names()
     shipped, image = SCHEMA.properties["style"]["anyOf"]
     assert "starry_night" in shipped["enum"]
-    assert image["pattern"] == "^/", "typed by hand"
+    assert image["pattern"].startswith("^(/.*|(az:"), "typed by hand"
     assert SCHEMA.properties["style"]["default"] in shipped["enum"]
 
 
@@ -68,8 +68,10 @@ def test_wrong_values_are_refused_before_the_flow_begins(
         score_video.validate_parameters({**good, **parameters})
 
 
-@pytest.mark.parametrize("style", ["", "wave", "/data/my painting.jpg"])
-def test_a_style_is_a_choice_or_a_path(style: str) -> None:
+@pytest.mark.parametrize(
+    "style", ["", "wave", "/data/my painting.jpg", "az://media/styles/a b.jpg"]
+)
+def test_a_style_is_a_choice_a_path_or_an_address(style: str) -> None:
     given = {"video": "/a.mp4", "output": "/o/", "style": style}
     score_video.validate_parameters(given)
     jsonschema.validate(given, SCHEMA.model_dump())
@@ -84,7 +86,12 @@ def test_a_style_that_is_neither_is_refused_by_the_form() -> None:
 
 @pytest.mark.parametrize(
     ("style", "look"),
-    [("", "fast"), ("wave", "wave"), ("/data/my painting.jpg", "my painting.jpg")],
+    [
+        ("", "fast"),
+        ("wave", "wave"),
+        ("/data/my painting.jpg", "my painting.jpg"),
+        ("az://media/s/a.jpg", "a.jpg"),
+    ],
 )
 def test_a_run_is_called_after_its_painting(style: str, look: str) -> None:
     assert look_of(style, "fast") == look
@@ -116,6 +123,9 @@ def test_artifact_keys_are_lower_case_letters_digits_and_dashes(video: str, key:
         {"video": "https://account.blob.core.windows.net/box/a.mp4?sv=1&sig=VerySecret"},
         {"output": "az://account/box/?sig=VerySecret"},
         {"scorer_options": {"image": "https://account.blob.core.windows.net/b/a?sig=VerySecret"}},
+        {"scorer_options": {"style": {"https://acc.blob.core.windows.net/b/a?sig=VerySecret": 1}}},
+        {"scorer_options": {"style": ["https://acc.blob.core.windows.net/b/a?sig=VerySecret"]}},
+        {"style": "https://account.blob.core.windows.net/b/a.jpg?sig=VerySecret"},
         {"work_store": "https://account.blob.core.windows.net/box?sig=VerySecret"},
     ],
     ids=lambda parameters: next(iter(parameters)),

@@ -283,6 +283,13 @@ class TestTrust:
         found = local_options({"image": style, "count": 3}, tmp_path, settings)
         assert found["count"] == 3
         assert Path(found["image"]).read_bytes() == picture.read_bytes()
+        blend = {style: 0.6, "wave": 0.4}
+        [(one, share), other] = local_options({"style": blend}, tmp_path, settings)["style"].items()
+        assert Path(one).read_bytes() == picture.read_bytes()
+        assert (share, other) == (0.6, ("wave", 0.4))
+        weighted = local_options({"style": ["wave", f"{style}=.5"]}, tmp_path, settings)["style"]
+        assert weighted[0] == "wave"
+        assert weighted[1].endswith(f"style{picture.suffix}=.5")
         weights = places.put("model.safetensors", b"\0" * 64)
         with pytest.raises(ScorerOptionError, match=r"no picture.*read from the account 'ops'"):
             local_options({"checkpoint": weights}, tmp_path, settings)
