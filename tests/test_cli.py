@@ -172,7 +172,7 @@ class Slow:
         self.scratch.mkdir()
         self.environment = {
             **os.environ,
-            "PYTHONPATH": str(folder),
+            "PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")]),
             "TMPDIR": str(self.scratch),
             "FRAMEWRIGHT_SCRATCH_FOLDER": str(self.scratch),
         }
