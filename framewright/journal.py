@@ -22,7 +22,7 @@ from framewright.errors import FramewrightError, StoreDenied, StoreUnavailable
 from framewright.storage import Store, without_secrets
 from framewright.types import job_prefix
 
-__all__ = ["Journal", "logs_prefix", "recording"]
+__all__ = ["Journal", "logs_prefix", "recording", "shown_level"]
 
 _ENGINE = logging.getLogger("framewright")
 logger = logging.getLogger(__name__)
@@ -42,6 +42,8 @@ class Journal(logging.Handler):
 
     Attributes:
         job_key: the job, as soon as it is known; decides where the lines go.
+        shown: from which level on the log is shown, and by which logger; None where it is not, or
+            by an outer journal.
     """
 
     def __init__(self, name: str, job_key: str = "") -> None:
@@ -53,7 +55,7 @@ class Journal(logging.Handler):
         self._bytes = 0
         self._dropped = 0
         self._writing = threading.Lock()
-        self._shown: tuple[int, logging.Logger] | None = None
+        self.shown: tuple[int, logging.Logger] | None = None
 
     @property
     def key(self) -> str:
@@ -78,8 +80,8 @@ class Journal(logging.Handler):
         if record.levelno >= logging.INFO:
             message = record.getMessage()
             self.note("log", level=record.levelname, logger=record.name, message=message)
-        if self._shown and record.levelno >= self._shown[0]:
-            self._shown[1].callHandlers(record)
+        if self.shown and record.levelno >= self.shown[0]:
+            self.shown[1].callHandlers(record)
 
     def close_with(self, error: BaseException | None, seconds: float) -> None:
         """Add the last line."""
@@ -99,7 +101,7 @@ class Journal(logging.Handler):
         """Take what the engine logs from INFO upwards, from all threads of this process."""
         level, propagate = _ENGINE.level, _ENGINE.propagate
         if propagate and _ENGINE.parent is not None:
-            self._shown = (_ENGINE.getEffectiveLevel(), _ENGINE.parent)
+            self.shown = (_ENGINE.getEffectiveLevel(), _ENGINE.parent)
         _ENGINE.addHandler(self)
         if not _ENGINE.isEnabledFor(logging.INFO):
             _ENGINE.setLevel(logging.INFO)
@@ -110,6 +112,13 @@ class Journal(logging.Handler):
             _ENGINE.removeHandler(self)
             _ENGINE.setLevel(level)
             _ENGINE.propagate = propagate
+
+
+def shown_level() -> int:
+    """From which level on the engine's log is shown; journals take more than that."""
+    journals = (handler for handler in _ENGINE.handlers if isinstance(handler, Journal))
+    shown = (journal.shown for journal in journals)
+    return next((one[0] for one in shown if one), _ENGINE.getEffectiveLevel())
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from pathlib import Path
 from framewright.delivery import JobOrder, deliver, done_before
 from framewright.errors import FramewrightError, ScorerFailed, WorkerLost
 from framewright.gpus import visible_gpus
-from framewright.journal import Journal, recording
+from framewright.journal import Journal, recording, shown_level
 from framewright.outputs import output_suffix, resolve_place
 from framewright.plan import split, upload
 from framewright.report import build_report
@@ -259,7 +259,7 @@ def _score_in_pool(
         frames=counter.running,
         processes=_SPAWN.Value("q", 0),
         gpus=visible_gpus(),
-        log_level=logger.getEffectiveLevel(),
+        log_level=shown_level(),
     )
     with ProcessPoolExecutor(
         workers, mp_context=_SPAWN, initializer=_begin_process, initargs=(shared,)
