@@ -2,8 +2,8 @@
 
     python -m benchmarks.stability CLIP... [--styles starry_night wave] [--first 0 --frames 34]
 
-Flicker is relative to the source's, detail to the per-frame output's, over the same frames but the
-first 8, in which the history grows. The cost is CPU time of one thread, the smallest of all
+Flicker is relative to the source's, detail to the per-frame output's, the latter without the first
+8 frames, in which the history grows. The cost is CPU time of one thread, the smallest of all
 frames. Appends to ``benchmarks/results.csv``.
 """
 

@@ -9,6 +9,7 @@ looks at pictures and painting through the small encoder, so nothing is download
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -32,12 +33,22 @@ PAINTING_SIDE = 520
 _STEPS = 60
 _RATE = 0.03
 _BATCH, _SIDE = 2, 160
-_CONTENTS, _MARGIN = 24, 32
-_STYLE, _CONTENT, _SMOOTH = 10.0, 1.5, 0.05
+_CONTENTS = 24
+_STYLE, _CONTENT, _SMOOTH, _COLOUR = 10.0, 1.5, 0.05, 4.0
+"""Weights. Without the colours themselves, mean and covariance of RGB, pictures come out pale."""
+
 _DEPTHS = (0, 2, 4)
 
-Statistics = list[tuple[Tensor, Tensor]]
-"""Gram matrix and covariance at each scale and depth."""
+
+@dataclass(frozen=True)
+class _Target:
+    """What pictures in a painting's style have in common with it."""
+
+    textures: list[tuple[Tensor, Tensor]]
+    """Gram matrix and covariance of the features, (N, C, C), at each scale and depth."""
+
+    colours: tuple[Tensor, Tensor]
+    """Mean (N, 3) and covariance (N, 3, 3) of the pixels."""
 
 
 def fit_style(painting: Tensor, progress: Callable[[int, int], None]) -> Tensor:
@@ -56,9 +67,9 @@ def fit_style(painting: Tensor, progress: Callable[[int, int], None]) -> Tensor:
     net.load_state_dict(trunk)
     net.eval().requires_grad_(False)
     painting = _sized(painting)
-    contents = dead_leaves(_CONTENTS, _SIDE + _MARGIN, seed=0)
+    contents = dead_leaves(_CONTENTS, 2 * _SIDE, seed=0)
     with torch.no_grad():
-        wanted = _statistics(*_seen(encoder, painting))
+        wanted = _Target(_statistics(*_seen(encoder, painting)), _colours(painting))
         style = _start(net, encoder, painting, torch.stack(list(named.values())), wanted, contents)
     style.requires_grad_()
     adam = torch.optim.Adam([style], _RATE)
@@ -79,7 +90,7 @@ def _start(
     encoder: SmallEncoder,
     painting: Tensor,
     named: Tensor,
-    wanted: Statistics,
+    wanted: _Target,
     contents: Tensor,
 ) -> Tensor:
     """The best of the predictor's guess and the shipped styles (S, STYLE_LENGTH)."""
@@ -98,7 +109,7 @@ def _loss(
     encoder: SmallEncoder,
     style: Tensor,
     contents: Tensor,
-    wanted: Statistics,
+    wanted: _Target,
 ) -> Tensor:
     """The loss of the training, on contents (N, 3, H, W)."""
     with torch.autocast("cpu", torch.bfloat16, enabled=cpu_has_bf16()):
@@ -106,10 +117,11 @@ def _loss(
             kept = encoder(contents)[-1].float().relu()
         painted = net(contents, style).float()
         maps, half = _seen(encoder, painted)
-    far = _distance(_statistics(maps, half), wanted)
+    far = _distance(_statistics(maps, half), wanted.textures)
     lost = (maps[-1].float().relu() - kept).square().mean() / kept.square().mean().clamp_min(1e-3)
     rough = (painted.diff(dim=-1)).abs().mean() + (painted.diff(dim=-2)).abs().mean()
-    total: Tensor = _STYLE * far + _CONTENT * lost + _SMOOTH * rough
+    off = _off(_colours(painted), wanted.colours)
+    total: Tensor = _STYLE * far + _CONTENT * lost + _SMOOTH * rough + _COLOUR * off
     return total
 
 
@@ -118,7 +130,23 @@ def _seen(encoder: SmallEncoder, pictures: Tensor) -> tuple[list[Tensor], list[T
     return encoder(pictures), encoder(F.avg_pool2d(pictures, 2))
 
 
-def _statistics(maps: list[Tensor], half: list[Tensor]) -> Statistics:
+def _colours(pictures: Tensor) -> tuple[Tensor, Tensor]:
+    pixels = pictures.flatten(2)
+    mean = pixels.mean(dim=2)
+    centred = pixels - mean[:, :, None]
+    return mean, centred @ centred.transpose(1, 2) / pixels.shape[2]
+
+
+def _off(have: tuple[Tensor, Tensor], want: tuple[Tensor, Tensor]) -> Tensor:
+    """How far the colours of some pictures together are from a painting's, relative to those."""
+    mean, covariance = (
+        part.mean(dim=0) - wanted[0] for part, wanted in zip(have, want, strict=True)
+    )
+    spread = want[1][0]
+    return mean.square().sum() / spread.trace() + covariance.square().sum() / spread.square().sum()
+
+
+def _statistics(maps: list[Tensor], half: list[Tensor]) -> list[tuple[Tensor, Tensor]]:
     found = []
     for features in [scale[depth] for scale in (maps, half) for depth in _DEPTHS]:
         flat = features.float().relu().flatten(2)
@@ -128,7 +156,7 @@ def _statistics(maps: list[Tensor], half: list[Tensor]) -> Statistics:
     return found
 
 
-def _distance(have: Statistics, want: Statistics) -> Tensor:
+def _distance(have: list[tuple[Tensor, Tensor]], want: list[tuple[Tensor, Tensor]]) -> Tensor:
     terms = [
         (a - b).square().sum(dim=(1, 2)).mean() / b.square().sum()
         for had, wanted in zip(have, want, strict=True)
@@ -140,7 +168,7 @@ def _distance(have: Statistics, want: Statistics) -> Tensor:
 def _drawn(contents: Tensor, dice: torch.Generator) -> Tensor:
     """A batch of crops of some of the contents."""
     some = torch.randint(len(contents), (_BATCH,), generator=dice)
-    top, left = torch.randint(_MARGIN + 1, (2,), generator=dice).tolist()
+    top, left = torch.randint(_SIDE + 1, (2,), generator=dice).tolist()
     return contents[some, :, top : top + _SIDE, left : left + _SIDE]
 
 
