@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import shutil
+import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -213,7 +214,6 @@ class _Fetched:
     def __init__(self, folder: Path, settings: Settings) -> None:
         self._folder = folder
         self._settings = settings
-        self._count = 0
 
     def local(self, name: str, value: Any) -> Any:
         """Return a value without addresses; one in a list may have ``=WEIGHT`` after it."""
@@ -235,8 +235,9 @@ class _Fetched:
     def _path(self, name: str, text: str) -> str:
         if not is_blob_address(text):
             return text
-        self._count += 1  # two pictures of one name lie apart
-        return _local_option(name, text, self._folder / str(self._count), self._settings)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        own = Path(tempfile.mkdtemp(dir=self._folder))  # two pictures of one name lie apart
+        return _local_option(name, text, own, self._settings)
 
 
 def _local_option(name: str, address: str, folder: Path, settings: Settings) -> str:
@@ -248,7 +249,6 @@ def _local_option(name: str, address: str, folder: Path, settings: Settings) -> 
         raise ScorerOptionError(f"option {name!r}: there is no blob {file.url!r}.")
     if not trusted and info.size_bytes > _MAX_PICTURE_BYTES:
         raise _not_trusted(name, file, settings)
-    folder.mkdir(parents=True)
     path = folder / local_name(file.name)
     file.store.download_version(file.key, path, info.etag)
     if not trusted and not _is_picture(path):
