@@ -17,7 +17,8 @@ override STYLE := $(value STYLE)
 override SCORER := $(value SCORER)
 export VIDEO STYLE SCORER KEEP FRESH
 
-.PHONY: help install demo test azurite lint format e2e arrivals torture torture-hour fuzz bench train down clean
+.PHONY: help install demo up put publish pools test azurite lint format e2e arrivals torture torture-hour fuzz bench train \
+  down clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -34,6 +35,18 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP) ## stylise a clip: make demo [VIDEO=my.mp4] [STYLE=wave] [SCORER=fast] [KEEP=1] [FRESH=1]
 	@$(BIN)/python demo/run.py
 
+up: $(STAMP) $(AZURITE_STAMP) ## start all of it here: storage, server, cluster, worker, relay
+	@$(BIN)/python -m deployments.up up
+
+put: $(STAMP) ## put a video into the storage that `make up` has started: make put VIDEO=my.mp4
+	@$(BIN)/python -m deployments.up put "$$VIDEO"
+
+publish: $(STAMP) ## deploy prefect.yaml to PREFECT_API_URL: make publish TO="--incoming A --outgoing B --sweep on"
+	@$(BIN)/python -m deployments.publish $(TO)
+
+pools: $(STAMP) ## make a work pool on PREFECT_API_URL: make pools KIND=kubernetes SET="--set image=NAME:TAG"
+	@$(BIN)/python -m deployments.pools create $(KIND) $(SET)
+
 test: lint $(if $(filter no,$(AZURITE)),,$(AZURITE_STAMP)) ## everything that must hold: style, types, layers, tests [AZURITE=no]
 	FAIL_WITHOUT_AZURITE=$(if $(filter no,$(AZURITE)),0,1) $(BIN)/python -m pytest -n auto --dist loadfile
 
@@ -48,12 +61,13 @@ lint: $(STAMP) ## style, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m deployments.lint
 
 format: $(STAMP) ## put the code into the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-e2e: $(STAMP) ## only the tests with a real server, cluster and worker
+e2e: $(STAMP) $(AZURITE_STAMP) ## the tests with a real server, cluster, worker, storage and relay
 	$(BIN)/python -m pytest -m e2e
 
 arrivals: $(AZURITE_STAMP) ## 100 videos while relay and server are killed; 1,000 messages that are none
@@ -79,8 +93,8 @@ bench: $(STAMP) ## measure; rows go to benchmarks/results.csv
 train: $(STAMP) ## train all weights that are shipped: make train TRAIN="--vgg FILE --paintings DIR --photos DIR --out DIR"
 	$(BIN)/python -m training $(TRAIN)
 
-down: ## stop what `make demo KEEP=1` left running
-	@if [ -x $(BIN)/python ]; then $(BIN)/python -m deployments.local_stack down; fi
+down: ## stop what `make up` or `make demo KEEP=1` left running
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m deployments.local_stack down && $(BIN)/python -m deployments.up down; fi
 
 clean: down ## remove what was built and measured, not the results in output/
-	rm -rf $(VENV) .azurite .demo .fuzz build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .azurite .demo .stack .fuzz build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

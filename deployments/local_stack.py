@@ -9,21 +9,20 @@ stacks never meet and nothing outside the folder is touched. As a command::
 from __future__ import annotations
 
 import argparse
-import fcntl
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import httpx
-import psutil  # type: ignore[import-untyped]
 
+from deployments.private import read_private
+from deployments.processes import Service, StackError, alone, free_ports, launch, stop_all
 from framewright.settings import cpu_cores
 
 __all__ = [
@@ -31,62 +30,24 @@ __all__ = [
     "Service",
     "Stack",
     "StackError",
+    "add",
     "alone",
     "attach",
     "deploy",
     "running",
     "start",
     "stop",
+    "wait_for",
 ]
 
 PROJECT = Path(__file__).resolve().parents[1]
-POOL = "local"
+POOL = "framewright"
 DEPLOYMENT = "score-video/score-video"
-_children: list[subprocess.Popen[bytes]] = []
-"""Kept because a ``Popen`` that is forgotten while its process lives warns about it."""
 
-START_SECONDS = 90.0
-"""A first start migrates the database: about 15 s on two busy cores."""
-STOP_SECONDS = 3.0
-"""The server waits for open connections, which may be ours; its database can bear being killed."""
-
-
-class StackError(Exception):
-    """A part of the stack did not come up or went away; the message ends with its log."""
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """One process of the stack.
-
-    Attributes:
-        name: what it is, in words.
-        pid: its process id.
-        born: when it started, in seconds since the epoch; tells it from a later process that was
-            given the same id.
-        log: file with everything it printed.
-    """
-
-    name: str
-    pid: int
-    born: float
-    log: str
-
-    def process(self) -> psutil.Process | None:
-        """Return the live process, or None where it has ended."""
-        with suppress(psutil.NoSuchProcess):
-            process = psutil.Process(self.pid)
-            alive = process.status() != psutil.STATUS_ZOMBIE
-            if alive and abs(process.create_time() - self.born) < 1.0:
-                return process
-        return None
-
-    def log_tail(self, lines: int = 20) -> str:
-        """Return the last lines that the process printed."""
-        with suppress(OSError):
-            text = Path(self.log).read_text(encoding="utf-8", errors="replace")
-            return "\n".join(text.splitlines()[-lines:])
-        return ""
+START_SECONDS = 180.0
+"""A first start migrates the database: about 15 s on two busy cores, minutes on overloaded ones."""
+ANSWER_SECONDS = 30.0
+"""Longest wait for one answer of the server, which may still be starting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +73,13 @@ class Stack:
         """Return a service by its name."""
         return next(service for service in self.services if service.name == name)
 
-    def environment(self) -> dict[str, str]:
-        """Return the variables under which every process of the stack, and its clients, run."""
+    def environment(self, name: str = "") -> dict[str, str]:
+        """Return the variables under which the processes of the stack, and its clients, run.
+
+        Args:
+            name: of a service, which may be told more than others; empty for none.
+        """
+        private = read_private(Path(self.home))
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")
         }
@@ -132,7 +98,21 @@ class Stack:
             "PREFECT_WORKER_QUERY_SECONDS": "1",
             "FRAMEWRIGHT_DASK_ADDRESS": self.scheduler_address,
             "FRAMEWRIGHT_WORK_STORE": self.work_store,
+            **private.get("all", {}),
+            **private.get(name, {}),
         }
+
+    def ask(self, path: str, **query: object) -> httpx.Response:
+        """Ask the server's API: by GET, or with a query by POST, as its filters want."""
+        user, _, password = self.environment().get("PREFECT_API_AUTH_STRING", "").partition(":")
+        return httpx.request(
+            "POST" if query else "GET",
+            f"{self.api_url}{path}",
+            json=query or None,
+            auth=(user, password) if user else None,
+            timeout=ANSWER_SECONDS,
+            trust_env=False,
+        )
 
     def check(self) -> None:
         """Raise ``StackError`` where a process of the stack has ended."""
@@ -141,13 +121,22 @@ class Stack:
                 raise StackError(f"{service.name} has stopped. {_log_of(service)}")
 
 
-def start(home: Path, *, workers: int = 0, cwd: Path | None = None) -> Stack:
+def start(
+    home: Path,
+    *,
+    workers: int = 0,
+    cwd: Path | None = None,
+    before: Callable[[Stack], Stack] = lambda stack: stack,
+    publish: Callable[[Stack], None] | None = None,
+) -> Stack:
     """Start a stack, deploy to it, and wait until it can take a run.
 
     Args:
         home: folder of the stack; made where it is missing.
         workers: single-threaded Dask worker processes; 0 for one per CPU core.
         cwd: working directory of all processes; ``home`` where it is not given.
+        before: starts what must be there before Prefect.
+        publish: deploys; ``deploy`` where it is not given.
 
     Raises:
         StackError: a stack runs there already, or a part did not come up.
@@ -158,46 +147,23 @@ def start(home: Path, *, workers: int = 0, cwd: Path | None = None) -> Stack:
         raise StackError(f"a stack runs in {home} already: stop it with `make down`")
     stop(home)
     count = workers or cpu_cores()
-    server_port, dask_port = _free_ports(2)
+    server_port, dask_port = free_ports(2)
     stack = Stack(str(home), f"http://127.0.0.1:{server_port}/api", f"tcp://127.0.0.1:{dask_port}")
     try:
+        stack = before(stack)
         for name, arguments in _commands(stack, count).items():
-            stack = _with_service(stack, name, arguments, cwd)
-        _wait_for(stack, "prefect server", lambda: _answers(f"{stack.api_url}/health"))
+            stack = add(stack, name, arguments, cwd=cwd)
+        wait_for(stack, "prefect server", lambda: _answers(stack, "/health"))
+        _make_pool(stack)
         worker = ("-m", "prefect", "worker", "start", "--pool", POOL, "--type", "process")
-        stack = _with_service(stack, "prefect worker", worker, cwd)
-        _wait_for(stack, "prefect worker", lambda: _answers(f"{stack.api_url}/work_pools/{POOL}"))
-        deploy(stack)  # while Dask's workers import what they will run
-        _wait_for(stack, "dask workers", lambda: _dask_workers(stack.scheduler_address) >= count)
+        stack = add(stack, "prefect worker", worker, cwd=cwd)
+        (publish or deploy)(stack)  # while Dask's workers import what they will run
+        wait_for(stack, "prefect worker", lambda: _worker_is_online(stack))
+        wait_for(stack, "dask workers", lambda: _dask_workers(stack.scheduler_address) >= count)
     except BaseException:
         stop(home)
         raise
     return stack
-
-
-@contextmanager
-def alone(home: Path) -> Iterator[None]:
-    """Keep others from starting a stack in a folder, or stopping the one that we start.
-
-    The system gives the lock back when the process ends, however it ends.
-
-    Raises:
-        StackError: another process holds the lock.
-    """
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            lock.seek(0)
-            raise StackError(
-                f"process {lock.read().strip() or '(unknown)'} is using {home} already, as "
-                "`make demo` or `make up` does: wait until it is done, or stop it, then try again."
-            ) from error
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield
 
 
 def attach(home: Path) -> Stack | None:
@@ -205,7 +171,7 @@ def attach(home: Path) -> Stack | None:
     stack = _read_state(home)
     if stack is None or any(service.process() is None for service in stack.services):
         return None
-    return stack if _answers(f"{stack.api_url}/health") else None
+    return stack if _answers(stack, "/health") else None
 
 
 def stop(home: Path) -> None:
@@ -213,23 +179,7 @@ def stop(home: Path) -> None:
     stack = _read_state(home)
     if stack is None:
         return
-    descendants: list[psutil.Process] = []
-    for service in reversed(stack.services):  # clients before what they are connected to
-        if (process := service.process()) is None:
-            continue
-        with suppress(psutil.NoSuchProcess):
-            descendants += process.children(recursive=True)
-            if not service.name.startswith("dask"):  # which has nothing to save, and takes its time
-                process.terminate()
-                with suppress(psutil.TimeoutExpired):
-                    process.wait(STOP_SECONDS)
-            process.kill()
-    for process in descendants:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
-    for child in _children:
-        with suppress(subprocess.TimeoutExpired):
-            child.wait(timeout=0)
+    stop_all(stack.services)
     _state_file(home).unlink(missing_ok=True)
 
 
@@ -280,27 +230,30 @@ def _commands(stack: Stack, workers: int) -> dict[str, tuple[str, ...]]:
     }
 
 
-def _with_service(stack: Stack, name: str, arguments: Sequence[str], cwd: Path | None) -> Stack:
-    """Start a process in its own session (Ctrl-C is ours to handle) and note it in the state."""
-    log = Path(stack.home) / "logs" / f"{name.replace(' ', '-')}.log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(  # noqa: S603 - a fixed command
-            [sys.executable, *arguments],
-            cwd=cwd or stack.home,
-            env=stack.environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    _children.append(process)
-    service = Service(name, process.pid, psutil.Process(process.pid).create_time(), str(log))
+def add(
+    stack: Stack,
+    name: str,
+    arguments: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    program: str = sys.executable,
+) -> Stack:
+    """Start one more process of a stack, and note it before anything else can go wrong."""
+    home = Path(stack.home)
+    log = home / "logs" / f"{name.replace(' ', '-')}.log"
+    environment = stack.environment(name)
+    service = launch(name, [program, *arguments], log, cwd=cwd or home, environment=environment)
     stack = replace(stack, services=(*stack.services, service))
-    _state_file(Path(stack.home)).write_text(json.dumps(asdict(stack), indent=2), encoding="utf-8")
+    _state_file(home).write_text(json.dumps(asdict(stack), indent=2), encoding="utf-8")
     return stack
 
 
-def _wait_for(stack: Stack, name: str, ready: Callable[[], bool]) -> None:
+def wait_for(stack: Stack, name: str, ready: Callable[[], bool]) -> None:
+    """Wait until a service is ready.
+
+    Raises:
+        StackError: a process of the stack has ended, or it takes too long.
+    """
     deadline = time.monotonic() + START_SECONDS
     while not ready():
         stack.check()
@@ -314,11 +267,24 @@ def _log_of(service: Service) -> str:
     return f"The end of its log, {service.log}:\n{service.log_tail()}"
 
 
-def _answers(url: str) -> bool:
+def _answers(stack: Stack, path: str) -> bool:
     try:
-        return httpx.get(url, timeout=5.0, trust_env=False).is_success
+        return stack.ask(path).is_success
     except httpx.TransportError:
         return False
+
+
+def _make_pool(stack: Stack) -> None:
+    """Make the pool with our template, as ``python -m deployments.pools create process`` does."""
+    template = json.loads((PROJECT / "deployments/pools/process.json").read_text(encoding="utf-8"))
+    made = stack.ask("/work_pools/", name=POOL, type="process", base_job_template=template)
+    if made.status_code not in (201, 409):  # 409: it is there from an earlier start
+        raise StackError(f"the server refused the work pool: {made.status_code} {made.text[:500]}")
+
+
+def _worker_is_online(stack: Stack) -> bool:
+    workers = stack.ask(f"/work_pools/{POOL}/workers/filter", limit=200)
+    return workers.is_success and any(one["status"] == "ONLINE" for one in workers.json())
 
 
 def _dask_workers(address: str) -> int:
@@ -329,17 +295,6 @@ def _dask_workers(address: str) -> int:
             return len(client.scheduler_info(n_workers=-1)["workers"])
     except OSError:
         return 0
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for sock in sockets:
-            sock.bind(("127.0.0.1", 0))
-        return [sock.getsockname()[1] for sock in sockets]
-    finally:
-        for sock in sockets:
-            sock.close()
 
 
 def _state_file(home: Path) -> Path:

@@ -146,8 +146,9 @@ def _with(look: Look, said: Mapping[str, Any], note: str) -> Look:
         ) from None
     for name, field in Look.model_json_schema()["properties"].items():
         value = getattr(chosen, name)
-        if "enum" in field and value not in field["enum"]:
-            known = ", ".join(one for one in field["enum"] if one)
+        allowed = [one for way in field.get("anyOf", [field]) for one in way.get("enum", ())]
+        if name in said and allowed and value not in allowed:
+            known = ", ".join(one for one in allowed if one)
             raise InputError(f"{note!r} names the {name} {str(value)[:60]!r}. Known: {known}.")
     return chosen
 

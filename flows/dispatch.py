@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
@@ -45,7 +46,7 @@ def score_deployment(client: SyncPrefectClient) -> UUID:
         return client.read_deployment_by_name(SCORE_VIDEO).id
     except ObjectNotFound:
         raise InputError(
-            f"there is no deployment {SCORE_VIDEO!r}: `prefect deploy --all` makes it."
+            f"there is no deployment {SCORE_VIDEO!r}: `python -m deployments.publish` makes it."
         ) from None
 
 
@@ -85,7 +86,7 @@ def start(
     chosen = look.model_dump(exclude_defaults=True)
     return client.create_flow_run_from_deployment(
         deployment,
-        parameters={"video": video, "output": output, **chosen},
+        parameters={"video": _written(video), "output": _written(output), **chosen},
         idempotency_key=key,
         tags=[*tags, _tag_of(video)],
     )
@@ -109,6 +110,14 @@ def is_known(client: SyncPrefectClient, video: str) -> bool:
     """Whether the server has a run of any version of a video that was started here."""
     tags = FlowRunFilterTags(all_=[_tag_of(video)])
     return bool(client.read_flow_runs(flow_run_filter=FlowRunFilter(tags=tags), limit=1))
+
+
+def _written(address: str) -> str:
+    """Return an address as parameters have it: where a blob's name has a "?", percent-encoded."""
+    account, slash, path = address.removeprefix("az://").partition("/")
+    if not address.startswith("az://") or "?" not in path:
+        return address
+    return f"https://{account}.blob.core.windows.net{slash}{quote(path)}"
 
 
 def _tag_of(video: str) -> str:

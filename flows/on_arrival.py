@@ -16,7 +16,8 @@ from flows.dispatch import output_folder, runs_of, score_deployment, start
 from flows.parameters import Look, MediaAddress, MediaFolder
 from flows.versions import bare_etag, version_key
 from framewright.errors import InputError
-from framewright.storage import ObjectInfo, Store, open_store
+from framewright.storage import ObjectInfo, Store
+from tasks.login import open_here
 
 __all__ = ["on_arrival"]
 
@@ -57,7 +58,7 @@ def on_arrival(
     try:
         if name == video:
             raise InputError(f"{video!r} does not lie below {root!r}: correct `root`.")
-        store = open_store(folder)
+        store = open_here(folder)
         found = _there(store, name)
         if found is None:
             return Completed(name="Gone", message=f"{video} is not there any more.")

@@ -5,19 +5,21 @@ Prefect takes the descriptions that the form shows from the docstring of the flo
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 from typing import Annotated, Any
 
 from prefect.runtime import flow_run
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from framewright.scorers import scorer_names
 from framewright.scorers.fast.weights import style_names
+from framewright.storage import is_blob_address, without_queries, without_secrets
 from framewright.values import Hdr, Interlaced, OnDamage, Stability
 
 __all__ = [
-    "AbsolutePath",
+    "Address",
     "Hdr",
     "Interlaced",
     "Look",
@@ -25,6 +27,7 @@ __all__ = [
     "MediaFolder",
     "OnDamage",
     "ScorerName",
+    "ScorerOptions",
     "Stability",
     "Style",
     "UnitSeconds",
@@ -34,32 +37,67 @@ __all__ = [
     "run_name",
 ]
 
-AbsolutePath = Annotated[str, Field(pattern=r"^/")]
+_AZ = r"az://[a-z0-9]{3,24}/[a-z0-9-]{3,63}"
+_HTTPS = r"https://[a-z0-9]{3,24}\.blob\.[a-z0-9.-]+/[a-z0-9-]{3,63}"
+_CONTAINER = rf"({_AZ}|{_HTTPS})"
+
+
+def _hide_tokens(record: logging.LogRecord) -> bool:
+    """Prefect logs all parameters where one of them is refused."""
+    record.msg, record.args = without_secrets(record.getMessage()), ()
+    return True
+
+
+logging.getLogger("prefect.flows").addFilter(_hide_tokens)
+
+
+def _without_token(value: Any) -> Any:
+    """Refuse a SAS token: everyone who sees the run would see it, and Prefect keeps it for ever."""
+    if isinstance(value, dict):
+        return {_without_token(name): _without_token(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_without_token(one) for one in value]
+    if isinstance(value, str) and is_blob_address(value) and "?" in value:
+        raise ValueError(
+            "an address with a SAS token would be shown to everyone who sees the run. Give the "
+            "address up to the '?', and the token where flows and workers run: in "
+            "FRAMEWRIGHT_AZURE_SAS, FRAMEWRIGHT_AZURE_LOGINS, or a Prefect block that "
+            "FRAMEWRIGHT_AZURE_BLOCKS names."
+        )
+    return value
+
+
+Address = Annotated[
+    str,
+    Field(pattern=rf"^(/.*|file:///.*|{_CONTAINER}/[^?]*)$"),
+    BeforeValidator(_without_token),
+]
+"""A file or, ending in "/", a folder: on the machine that runs the flow, or in blob storage."""
+ScorerOptions = Annotated[dict[str, Any], BeforeValidator(_without_token)]
 ImagePath = Annotated[
-    str, Field(title="Image", pattern=r"^/", description="Path on the machine that runs the flow.")
+    str,
+    Field(
+        title="Image",
+        pattern=rf"^(/.*|{_CONTAINER}/[^?]+)$",
+        description="Path on the machine that runs the flow, or address of a blob.",
+    ),
 ]
 ScorerName = Annotated[str, Field(json_schema_extra={"enum": scorer_names()})]
 ShippedStyle = Annotated[
     str, Field(title="Shipped painting", json_schema_extra={"enum": ["", *style_names()]})
 ]
-Style = ShippedStyle | ImagePath
+Style = Annotated[ShippedStyle | ImagePath, BeforeValidator(_without_token)]
 UnitSeconds = Annotated[float, Field(gt=0, le=3600)]
 WorkStore = Annotated[
     str,
-    Field(
-        pattern=r"^(/.*|file:///.*|az://[a-z0-9]{3,24}/[a-z0-9-]{3,63}(/[^?]*)?"
-        r"|https://[a-z0-9]{3,24}\.blob\.[a-z0-9.-]+/[a-z0-9-]{3,63}(/[^?]*)?)?$"
-    ),
+    Field(pattern=rf"^(/.*|file:///.*|{_CONTAINER}(/[^?]*)?)?$"),
+    BeforeValidator(_without_token),
 ]
 """Never a relative path: every worker would find another folder there. Never a SAS token, which
 everyone who sees the run would see: it comes from the environment of whatever runs."""
-
-_CONTAINER = (
-    r"(az://[a-z0-9]{3,24}/[a-z0-9-]{3,63}"
-    r"|https://[a-z0-9]{3,24}\.blob\.[a-z0-9.-]+/[a-z0-9-]{3,63})"
-)
-MediaAddress = Annotated[str, Field(pattern=rf"^(/.*|{_CONTAINER}/.+)$")]
-"""A file's absolute path, or a blob's address without a SAS token, which all could see."""
+MediaAddress = Annotated[str, Field(pattern=rf"^(/.*|{_AZ}/.+|{_HTTPS}/[^?]+)$")]
+"""A file's absolute path, or a blob's address without a SAS token, which all could see. As events
+name it: after az:// a "?" is one of the blob's name."""
 MediaFolder = Annotated[str, Field(pattern=rf"^(/.*|{_CONTAINER}(/[^?]*)?)$")]
 """The same for a folder, or a prefix or the whole of a container."""
 
@@ -70,25 +108,26 @@ class Look(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     scorer: ScorerName = "fast"
-    style: StyleName = ""
-    scorer_options: dict[str, Any] = {}
+    style: Style = ""
+    scorer_options: ScorerOptions = {}
     unit_seconds: UnitSeconds = 10.0
     comparison: bool = False
     on_damage: OnDamage = "refuse"
     interlaced: Interlaced = "keep"
     hdr: Hdr = "refuse"
+    stability: Stability | None = None
 
 
 def run_name() -> str:
     """Name a flow run after what it makes, such as ``harbour.mp4 as starry_night``."""
     parameters = flow_run.get_parameters()
     look = look_of(parameters["style"], parameters["scorer"])
-    return f"{Path(parameters['video']).name} as {look}"
+    return f"{Path(without_queries(parameters['video'])).name} as {look}"
 
 
 def look_of(style: str, scorer: str) -> str:
     """Say in a word what a video will look like: its painting, or else its scorer."""
-    return Path(style).name or scorer
+    return Path(without_queries(style)).name or scorer
 
 
 def artifact_key(kind: str, video: str, look: str) -> str:

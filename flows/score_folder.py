@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from flows.dispatch import output_folder, score_deployment, start
 from flows.parameters import Look, MediaFolder
 from flows.sources import SUFFIXES, Found, list_sources
 from framewright.errors import InputError
-from framewright.storage import open_store
+from tasks.login import open_here
 
 __all__ = ["score_folder"]
 
@@ -45,24 +46,11 @@ def score_folder(
         look: How videos are scored, where nothing that lies with them says otherwise.
         at_a_time: How many runs are under way at most.
     """
-    ends: dict[str, str] = {}
-    under_way: dict[UUID, str] = {}
     try:
-        folder, output = open_store(folder).url, open_store(output).url
+        folder, output = open_here(folder).url, open_here(output).url
         videos = sorted(list_sources(folder, [output], SUFFIXES), key=lambda one: one.name)
         with get_client(sync_client=True) as client:
-            for found in videos:
-                _await(client, under_way, ends, at_a_time - 1)
-                try:
-                    run, ended = _begin(client, found, folder, output, look)
-                except InputError as error:
-                    ends[found.name] = f"Refused: {error}"
-                    continue
-                if ended:
-                    ends[found.name] = ended
-                else:
-                    under_way[run] = found.name
-            _await(client, under_way, ends, 0)
+            ends = _score_all(client, videos, folder, output, look, at_a_time)
     except InputError as error:
         return Failed(message=str(error))
     lines = [f"| `{name}` | {end.replace('|', '/')} |" for name, end in sorted(ends.items())]
@@ -75,11 +63,37 @@ def score_folder(
     return ends
 
 
+def _score_all(
+    client: SyncPrefectClient,
+    videos: Sequence[Found],
+    folder: str,
+    output: str,
+    look: Look,
+    at_a_time: int,
+) -> dict[str, str]:
+    """Start the runs of all videos, wait for them, and return how each ended, by its name."""
+    ends: dict[str, str] = {}
+    under_way: dict[UUID, str] = {}
+    for found in videos:
+        _await(client, under_way, ends, at_a_time - 1)
+        try:
+            run, ended = _begin(client, found, folder, output, look)
+        except InputError as error:
+            ends[found.name] = f"Refused: {error}"
+            continue
+        if ended:
+            ends[found.name] = ended
+        else:
+            under_way[run] = found.name
+    _await(client, under_way, ends, 0)
+    return ends
+
+
 def _begin(
     client: SyncPrefectClient, found: Found, folder: str, output: str, look: Look
 ) -> tuple[UUID, str]:
     """Start the run of a video; return its id, and its end where it has completed before."""
-    chosen = choose(open_store(folder), found.name, look).look
+    chosen = choose(open_here(folder), found.name, look).look
     deployment = score_deployment(client)
     asked = f"{found.key}\n{output}\n{chosen.model_dump_json()}"
     key = hashlib.sha256(asked.encode()).hexdigest()

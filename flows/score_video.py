@@ -9,16 +9,15 @@ from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.logging import get_run_logger
 from prefect.states import Failed
 
-from flows.cluster import Cluster, choose_runner
 from flows.parameters import (
-    AbsolutePath,
+    Address,
     Hdr,
     Interlaced,
     OnDamage,
     ScorerName,
+    ScorerOptions,
     Stability,
     Style,
     UnitSeconds,
@@ -27,28 +26,21 @@ from flows.parameters import (
     look_of,
     run_name,
 )
-from flows.scoring import score_units
+from flows.run import RUNNER, Run
 from framewright.assets import assets_of
+from framewright.delivery import JobOrder
 from framewright.errors import InputError, OutputRefused
-from framewright.outputs import output_suffix, resolve_output
-from framewright.plan import Split, load_manifest
-from framewright.results import RunReport
-from framewright.score import finished_units
-from framewright.scorers import AnyScorer, create
+from framewright.scorers import create
 from framewright.settings import get_settings
-from framewright.storage import open_store
-from framewright.types import Treatment, Unit
-from tasks.compare import compare_videos
+from framewright.sources import local_options
+from framewright.storage import open_store, place_of
+from framewright.types import Treatment
+from tasks.login import settings_here
 from tasks.logs import engine_logs
 from tasks.progress import ProgressBoard
-from tasks.report import publish_report
-from tasks.split import split_video
-from tasks.stitch import stitch_video
-from tasks.upload import upload_bundles
 
 __all__ = ["score_video"]
 
-RUNNER = choose_runner(get_settings())
 _NOTHING_TO_SHOW = (
     "the scorer {!r} makes records, of which there is no clip to compare: run without comparison."
 )
@@ -56,11 +48,11 @@ _NOTHING_TO_SHOW = (
 
 @flow(name="score-video", flow_run_name=run_name, task_runner=RUNNER.task_runner)  # type: ignore[arg-type]
 def score_video(
-    video: AbsolutePath,
-    output: AbsolutePath,
+    video: Address,
+    output: Address,
     scorer: ScorerName = "fast",
     style: Style = "",
-    scorer_options: dict[str, Any] = {},  # noqa: B006 - never changed; it is the form's default
+    scorer_options: ScorerOptions = {},  # noqa: B006 - never changed; it is the form's default
     unit_seconds: UnitSeconds = 10.0,
     work_store: WorkStore = "",
     comparison: bool = False,
@@ -75,15 +67,18 @@ def score_video(
     it stopped.
 
     Args:
-        video: The video to score: an absolute path on the machine that runs the flow.
-        output: Where the result goes: the absolute path of a file, whose suffix decides the
+        video: The video to score: an absolute path on the machine that runs the flow,
+            az://ACCOUNT/CONTAINER/PATH, or the https address of a blob, without a SAS token.
+        output: Where the result goes: a path or address of a file, whose suffix decides the
             container (.mp4, .m4v, .mov, .mkv, .webm; .parquet for a scorer that makes records), or
             of a folder, ending in "/"; name and container then follow the video.
         scorer: The model that is applied to every frame.
-        style: The painting, for scorers that have styles: a shipped one by name, or the absolute
-            path of an image file on the machine that runs the flow. Empty for the scorer's default.
+        style: The painting, for scorers that have styles: a shipped one by name, or an image file:
+            its absolute path on the machine that runs the flow, or the address of a blob. Empty for
+            the scorer's default.
         scorer_options: Further options of the scorer as JSON, such as {"strength": 0.7,
-            "keep_colors": 1}, or {"style": {"wave": 0.6, "/data/my.jpg": 0.4}} for a blend.
+            "keep_colors": 1}, or {"style": {"wave": 0.6, "/data/my.jpg": 0.4}} for a blend. What an
+            address of a blob names is fetched.
         unit_seconds: Length of video that one scoring task does, in seconds. Aim at 10 to 60 s of
             work per task, and at a few hundred tasks at most.
         work_store: Where bundles and scored units are kept: the absolute path, or file:// and it,
@@ -100,142 +95,27 @@ def score_video(
         stability: How steady the pictures are made, 0 to 1. 0 leaves them as the scorer made them,
             1 is steadiest. Empty for what suits the scorer.
     """
-    started = time.perf_counter()
-    source, look = Path(video), look_of(style, scorer)
+    started, look = time.perf_counter(), look_of(style, scorer)
     board = ProgressBoard(artifact_key("progress", video, look))
     treatment = Treatment(on_damage=on_damage, interlaced=interlaced, hdr=hdr, stability=stability)
     options = {**scorer_options, **({"style": style} if style else {})}
+    folder = get_settings().scratch_folder or None
     try:
-        store = open_store(work_store or get_settings().work_store).url  # the same for all workers
-        with engine_logs():
-            made = create(scorer, options, board)
-        if comparison and made.identity.result == "records":
-            raise OutputRefused(_NOTHING_TO_SHOW.format(scorer))
-        ready = time.perf_counter()
-        parts, target = _plan(source, output, made, unit_seconds, treatment, store, board)
-        prepared = time.perf_counter()
-        scored_now, connect_seconds = _score(parts.job_key, store, board)
-        scored = time.perf_counter()
-        stitched = stitch_video(source, target, store=store, job_key=parts.job_key, progress=board)
+        with tempfile.TemporaryDirectory(prefix="framewright-", dir=folder) as name:
+            settings, files = settings_here(), Path(name)
+            address = work_store or get_settings().work_store
+            store = open_store(address, settings).url  # the same for all workers
+            with engine_logs():
+                made = create(scorer, local_options(options, files / "options", settings), board)
+            if comparison and made.identity.result == "records":
+                raise OutputRefused(_NOTHING_TO_SHOW.format(scorer))
+            fitted = time.perf_counter()
+            assets = assets_of(made)
+            order = JobOrder(output, made.identity, unit_seconds, treatment, settings, assets)
+            report = artifact_key("report", video, look)
+            run = Run(order, store=store, board=board, folder=files, artifact=report)
+            place = place_of(video, settings)
+            return run(place, comparison=comparison, started=started, fitted=fitted)
     except InputError as error:
         board.say("Refused")
         return Failed(message=str(error))
-    finished = time.perf_counter()
-    board.say("Writing the report")
-    stages = _stages(parts.seconds, connect_seconds, ready, prepared, scored, finished)
-    stages |= {"fit": ready - started, "total": finished - started}
-    try:
-        report = publish_report(
-            source,
-            stitched,
-            store=store,
-            job_key=parts.job_key,
-            scored_now=scored_now,
-            stages=stages,
-            artifact=artifact_key("report", video, look),
-        )
-    except Exception as error:  # noqa: BLE001 - whatever it is, the result is there
-        board.say("Done, without a report")
-        return Failed(message=_only_the_report(stitched.output, error))
-    clip = _compare(source, target) if comparison else ""
-    words = f"{report.frames_out:,} of {report.frames_in:,} frames, {report.units_scored} units"
-    board.say(f"Done: {words} scored in this run")
-    return _result(report, clip)
-
-
-def _stages(
-    split: float, connect: float, ready: float, prepared: float, scored: float, finished: float
-) -> dict[str, float]:
-    """Wall seconds of most stages, from two durations and four moments."""
-    return {
-        "split": split,
-        "upload": prepared - ready - split,
-        "connect": connect,
-        "score": scored - prepared - connect,
-        "stitch": finished - scored,
-    }
-
-
-def _result(report: RunReport, comparison: str) -> dict[str, Any]:
-    return {
-        "output": report.output,
-        "comparison": comparison,
-        "frames": report.frames_out,
-        "units": len(report.units),
-        "units_scored": report.units_scored,
-        "frames_per_second": round(report.frames_per_second, 2),
-        "overhead_share": round(report.overhead_share, 3),
-    }
-
-
-def _only_the_report(output: str, error: Exception) -> str:
-    return (
-        f"{output} is finished, verified and in its place; only the report could not be published: "
-        f"{type(error).__name__}: {error} A retry of this run scores nothing and reports again."
-    )
-
-
-def _compare(source: Path, target: Path) -> str:
-    """Make the comparison clip; without it the run is no less complete."""
-    try:
-        return compare_videos(source, target)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the result is there
-        get_run_logger().error("there is no comparison clip of %s: %s", target.name, error)
-        return ""
-
-
-def _plan(
-    source: Path,
-    output: str,
-    scorer: AnyScorer,
-    unit_seconds: float,
-    treatment: Treatment,
-    store: str,
-    board: ProgressBoard,
-) -> tuple[Split, Path]:
-    """Refuse what cannot be done, then put bundles and manifest into the store."""
-    suffix = output_suffix(output, scorer.identity)
-    folder = get_settings().scratch_folder or None
-    with tempfile.TemporaryDirectory(prefix="framewright-", dir=folder) as scratch:
-        parts = split_video(
-            source,
-            scorer=scorer.identity,
-            scratch=Path(scratch),
-            store=store,
-            unit_seconds=unit_seconds,
-            suffix=suffix,
-            treatment=treatment,
-            progress=board,
-        )
-        target = resolve_output(output, source, parts.suffix, scorer.identity)
-        upload_bundles(parts, assets=assets_of(scorer), store=store, progress=board)
-    return parts, target
-
-
-def _score(job_key: str, store: str, board: ProgressBoard) -> tuple[set[int], float]:
-    """Score the units that are not scored yet.
-
-    Returns:
-        Their indices, and the seconds until a cluster was there to score them.
-    """
-    log, began = get_run_logger(), time.perf_counter()
-    connected = began
-    opened = open_store(store)
-    units = list(load_manifest(opened, job_key).units)
-    done = finished_units(opened, load_manifest(opened, job_key))
-    todo = [unit for unit in units if unit.index not in done]
-    finished = [unit for unit in units if unit.index in done]
-    log.info("%d of %d units are scored already", len(finished), len(units))
-    board.scored(finished, units)
-    if todo:
-        log.info("scoring %s", RUNNER.reason)
-        cluster = Cluster.of_run()
-        connected = time.perf_counter()
-        log.info("%d workers have the same release as this run", len(cluster.workers))
-
-        def scored(unit: Unit) -> None:
-            finished.append(unit)
-            board.scored(finished, units)
-
-        score_units(todo, store=store, job_key=job_key, cluster=cluster, scored=scored)
-    return {unit.index for unit in todo}, connected - began

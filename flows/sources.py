@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from flows.versions import bare_etag, version_key
-from framewright.storage import open_store
+from tasks.login import open_here
 
 __all__ = ["SETTLED_SECONDS", "SUFFIXES", "Found", "is_below", "is_source_name", "list_sources"]
 
@@ -57,7 +57,7 @@ def list_sources(folder: str, outputs: Sequence[str], suffixes: Sequence[str]) -
     Raises:
         FramewrightError: it cannot be listed.
     """
-    store = open_store(folder)
+    store = open_here(folder)
     now, is_local = time.time(), store.url.startswith("/")
     for info in store.list():
         video = f"{store.url.rstrip('/')}/{info.key}"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any
 
 from prefect import flow, get_client
@@ -23,7 +25,9 @@ from flows.sources import SUFFIXES, Found, list_sources
 from framewright.errors import InputError
 from framewright.outputs import result_names
 from framewright.scorers import create
-from framewright.storage import ObjectInfo, open_store
+from framewright.sources import local_options
+from framewright.storage import ObjectInfo
+from tasks.login import open_here, settings_here
 
 __all__ = ["sweep"]
 
@@ -68,9 +72,9 @@ def sweep(
         attempts: How many runs a version gets in all, where they fail.
     """
     try:
-        output = open_store(output).url
+        output = open_here(output).url
         sources = list(list_sources(incoming, [output], SUFFIXES))
-        results = by_stem(open_store(output).list())
+        results = by_stem(open_here(output).list())
         with get_client(sync_client=True) as client:
             done = _sweep(client, sources, results, incoming, output, look, limit, attempts)
     except InputError as error:
@@ -98,7 +102,7 @@ def _sweep(
 ) -> Sweep:
     done = Sweep()
     runs = runs_of(client, _all_keys(sources, attempts))
-    store, deployment = open_store(incoming), score_deployment(client)
+    store, deployment = open_here(incoming), score_deployment(client)
     notes = {info.key for info in store.list() if info.key.endswith(".yaml")}
     for found in sorted(sources, key=lambda one: (one.modified_seconds, one.video)):
         keys = attempt_keys(found.key, attempts)
@@ -178,7 +182,9 @@ def _newer_results(found: Found, results: Mapping[str, list[ObjectInfo]]) -> set
 def _has_result(found: Found, look: Look, newer: set[str]) -> bool:
     options = {**look.scorer_options, **({"style": look.style} if look.style else {})}
     folder, _, name = found.name.rpartition("/")
-    identity = create(look.scorer, options).identity
+    with tempfile.TemporaryDirectory(prefix="framewright-") as scratch:
+        local = local_options(options, Path(scratch), settings_here())
+        identity = create(look.scorer, local).identity
     names = {f"{folder}/{one}".lstrip("/") for one in result_names(name, identity)}
     return not names.isdisjoint(newer)
 

@@ -10,13 +10,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 from framewright import __version__
 from framewright.cli_compare import add_compare
+from framewright.cli_options import add_scorer_options, chosen_scorer, chosen_treatment
 from framewright.cli_progress import ProgressLine
 from framewright.errors import FramewrightError, InputError
-from framewright.types import Treatment
 
 if TYPE_CHECKING:
     from framewright.types import ScorerIdentity
@@ -31,6 +31,7 @@ examples:
   framewright score holiday.mov results/ --scorer color --style wave
   framewright score film.mkv out.mkv --style my_painting.jpg --option strength=0.7
   framewright score film.mkv objects.parquet --scorer detect --option weights=coco.pth
+  framewright score az://media/incoming/holiday.mp4 az://media/outgoing/ --style wave
   framewright plan holiday.mp4
   framewright styles
   framewright compare holiday.mp4 painted.mp4
@@ -99,67 +100,21 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_scorer_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--scorer", default="fast", metavar="NAME", help="model to apply (default: fast)"
-    )
-    parser.add_argument(
-        "--style",
-        action="append",
-        metavar="PAINTING",
-        help="painting: a name that `framewright styles` lists, or the path of an image file; "
-        "several, each with =WEIGHT or not, are blended",
-    )
-    parser.add_argument(
-        "--option",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="any other option of the scorer; may be given several times",
-    )
-    parser.add_argument(
-        "--unit-seconds",
-        type=float,
-        metavar="S",
-        help="length of video that one task scores, in seconds (default: 10)",
-    )
-    parser.add_argument(
-        "--stability",
-        type=float,
-        metavar="X",
-        help="how steady the pictures are made: 0 leaves them as the model made them, 1 is "
-        "steadiest (default: what suits the scorer)",
-    )
-    for option, field, text in (
-        ("--on-damage", "on_damage", "a damaged video: refuse it, or hold the last good frame"),
-        ("--interlaced", "interlaced", "an interlaced video: keep its fields, or deinterlace"),
-        (
-            "--hdr",
-            "hdr",
-            "HDR that the scorer does not expect: refuse it, tone-map it to standard range, or "
-            "pass it on as it is",
-        ),
-    ):
-        annotation = Treatment.model_fields[field]
-        parser.add_argument(
-            option,
-            choices=get_args(annotation.annotation),
-            default=annotation.default,
-            help=f"{text} (default: {annotation.default})",
-        )
-
-
 def _add_score(parser: argparse.ArgumentParser) -> None:
     parser.description = "Score every frame of a video and keep everything else of it."
-    parser.add_argument("source", type=Path, metavar="IN", help="video to score")
+    parser.add_argument(
+        "source",
+        metavar="IN",
+        help="video to score: a file, az://ACCOUNT/CONTAINER/PATH, or the https address of a blob",
+    )
     parser.add_argument(
         "output",
         metavar="OUT",
         help="file to write (its suffix decides the container: .mp4 .m4v .mov .mkv .webm, or "
         ".parquet for a scorer of records), or a folder ending in '/' (name and container follow "
-        "the source)",
+        "the source); also in Azure storage",
     )
-    _add_scorer_options(parser)
+    add_scorer_options(parser)
     parser.add_argument(
         "--workers",
         type=int,
@@ -179,41 +134,24 @@ def _add_score(parser: argparse.ArgumentParser) -> None:
 
 def _add_plan(parser: argparse.ArgumentParser) -> None:
     parser.description = "Split a video and show its units, without scoring anything."
-    parser.add_argument("source", type=Path, metavar="IN", help="video to look at")
+    parser.add_argument("source", metavar="IN", help="video to look at: a file or a blob")
     parser.add_argument("--json", action="store_true", help="print the manifest as JSON")
-    _add_scorer_options(parser)
+    add_scorer_options(parser)
     parser.set_defaults(run=_plan)
-
-
-def _treatment(arguments: argparse.Namespace) -> Treatment:
-    if arguments.stability is not None and not 0 <= arguments.stability <= 1:
-        raise InputError(f"--stability {arguments.stability} is not possible; use 0 to 1.")
-    names = ("on_damage", "interlaced", "hdr", "stability")
-    return Treatment(**{name: getattr(arguments, name) for name in names})
-
-
-def _options(arguments: argparse.Namespace) -> dict[str, str | list[str]]:
-    options: dict[str, str | list[str]] = {}
-    for text in arguments.option:
-        key, separator, value = text.partition("=")
-        if not separator or not key:
-            raise InputError(f"--option {text!r} is not understood; write it as KEY=VALUE.")
-        options[key] = value
-    if arguments.style:
-        options["style"] = arguments.style if len(arguments.style) > 1 else arguments.style[0]
-    return options
 
 
 def _score(arguments: argparse.Namespace) -> int:
     from framewright.assets import assets_of
     from framewright.outputs import output_suffix
     from framewright.run import run
-    from framewright.scorers import create
 
     if arguments.workers < 0:
         raise InputError(f"--workers {arguments.workers} is not possible; use 1 or more.")
-    with ProgressLine(quiet=arguments.quiet) as progress, _terminated_as_interrupted():
-        scorer = create(arguments.scorer, _options(arguments), progress)
+    with (
+        ProgressLine(quiet=arguments.quiet) as progress,
+        _terminated_as_interrupted(),
+        chosen_scorer(arguments, progress) as scorer,
+    ):
         output_suffix(arguments.output, scorer.identity)
         if arguments.report:
             _check_report(arguments.report, arguments.source, arguments.output, scorer.identity)
@@ -222,7 +160,7 @@ def _score(arguments: argparse.Namespace) -> int:
             arguments.output,
             scorer.identity,
             unit_seconds=arguments.unit_seconds,
-            treatment=_treatment(arguments),
+            treatment=chosen_treatment(arguments),
             assets=assets_of(scorer),
             workers=arguments.workers,
             progress=progress,
@@ -254,13 +192,14 @@ def _terminated_as_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _check_report(path: Path, source: Path, output: str, scorer: ScorerIdentity) -> None:
+def _check_report(path: Path, source: str, output: str, scorer: ScorerIdentity) -> None:
     """Refuse a report that would replace the source or the output, or cannot be written."""
     from framewright.outputs import possible_outputs
 
-    if _same_file(path, source):
+    named = Path(source)
+    if _same_file(path, named):
         raise InputError(f"the report {str(path)!r} would replace the source; name another file.")
-    if any(_same_file(path, target) for target in possible_outputs(output, source, scorer)):
+    if any(_same_file(path, target) for target in possible_outputs(output, named, scorer)):
         raise InputError(f"the report {str(path)!r} would replace the output; name another file.")
     if path.is_dir() or not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
         raise InputError(
@@ -270,9 +209,8 @@ def _check_report(path: Path, source: Path, output: str, scorer: ScorerIdentity)
 
 
 def _same_file(one: Path, other: Path) -> bool:
-    if one.exists() and other.exists():
-        return one.samefile(other)  # sees through links
-    return one.resolve() == other.resolve()
+    there = one.exists() and other.exists()
+    return one.samefile(other) if there else one.resolve() == other.resolve()
 
 
 def _write_report(path: Path, text: str) -> None:
@@ -291,25 +229,26 @@ def _plan(arguments: argparse.Namespace) -> int:
     import tempfile
 
     from framewright.plan import planned
-    from framewright.scorers import create
     from framewright.settings import get_settings
+    from framewright.sources import fetch, find
+    from framewright.storage import place_of
 
-    scorer = create(arguments.scorer, _options(arguments))
-    scratch = get_settings().scratch_folder or None
-    with tempfile.TemporaryDirectory(prefix="framewright-", dir=scratch) as folder:
-        manifest = planned(
-            arguments.source,
-            scorer.identity,
-            Path(folder),
-            arguments.unit_seconds,
-            _treatment(arguments),
-        )
+    settings = get_settings()
+    scratch = settings.scratch_folder or None
+    with (
+        chosen_scorer(arguments) as scorer,
+        tempfile.TemporaryDirectory(prefix="framewright-", dir=scratch) as name,
+    ):
+        folder, treatment = Path(name), chosen_treatment(arguments)
+        origin = find(place_of(arguments.source, settings), settings)
+        source, origin = fetch(origin, folder, settings)
+        manifest = planned(source, scorer.identity, folder, arguments.unit_seconds, treatment)
     if arguments.json:
         print(manifest.model_dump_json(indent=2))
         return EXIT_DONE
     video = manifest.video
     suffix = ".parquet" if manifest.encoder is None else video.container_suffix
-    print(f"{arguments.source}: {video.codec} {video.width}x{video.height} {video.pixel_format}")
+    print(f"{origin.url}: {video.codec} {video.width}x{video.height} {video.pixel_format}")
     print(
         f"  {manifest.frames} frames, {float(video.frame_rate):.3f} frames/s, "
         f"time base {video.time_base}, container {video.container} -> {suffix}"

@@ -1,18 +1,27 @@
-"""Where a result goes: a file, whose suffix says what it is, or a folder ending in ``/``."""
+"""Where a result goes: a file or blob, whose suffix says what it is, or a folder, ending in "/"."""
 
 from __future__ import annotations
 
 import os
 import re
 from pathlib import Path
+from urllib.parse import quote
 
 from framewright.errors import OutputRefused
 from framewright.media.containers import CONTAINERS, container_for
 from framewright.media.source import is_text
+from framewright.settings import Settings
+from framewright.storage import Place, RemoteFile, is_blob_address, place_of, without_queries
 from framewright.types import ScorerIdentity
 from framewright.values import RESULT_SUFFIXES
 
-__all__ = ["output_suffix", "possible_outputs", "resolve_output", "result_names"]
+__all__ = [
+    "output_suffix",
+    "possible_outputs",
+    "resolve_output",
+    "resolve_place",
+    "result_names",
+]
 
 _MAX_NAME_BYTES = 255
 _MAX_STYLE_LETTERS = 40
@@ -28,10 +37,13 @@ def output_suffix(output: str, scorer: ScorerIdentity) -> str:
     """
     if not output:
         raise OutputRefused("no output was named; give a file, or a folder ending in '/'.")
+    remote = is_blob_address(output)
+    if remote:
+        output = output.partition("?")[0]
     if output.endswith(("/", os.sep)):
         return ""
     path = Path(output)
-    if path.is_dir():
+    if not remote and path.is_dir():
         raise OutputRefused(
             f"the output {output!r} is a folder; write {output + '/'!r} to put the result into it."
         )
@@ -77,12 +89,43 @@ def resolve_output(output: str, source: Path, suffix: str, scorer: ScorerIdentit
     return path.absolute()
 
 
+def resolve_place(
+    output: str, source: Place, suffix: str, scorer: ScorerIdentity, settings: Settings
+) -> Place:
+    """Return where the result goes: a path as of ``resolve_output``, or a blob.
+
+    Raises:
+        OutputRefused: it would replace the source, or cannot be written to.
+        StoreKeyError: it is an address of blob storage that is not understood.
+    """
+    # A folder that is nowhere: the blob is no file of this machine, whatever files have its name.
+    local = Path(os.devnull, source.name) if isinstance(source, RemoteFile) else source
+    if not is_blob_address(output):
+        return resolve_output(output, local, suffix, scorer)
+    if output_suffix(output, scorer) == "":
+        address, mark, query = output.partition("?")
+        name = _result_name(local.stem, _look(scorer), suffix)
+        if not address.lower().startswith("az:"):
+            name = quote(name)
+        output = f"{address}{name}{mark}{query}"
+    target = place_of(output, settings)
+    if isinstance(source, RemoteFile) and source == target:
+        raise OutputRefused(
+            f"the output {without_queries(output)!r} is the source itself; name another output."
+        )
+    return target
+
+
 def possible_outputs(output: str, source: Path, scorer: ScorerIdentity) -> list[Path]:
     """Return the paths that ``resolve_output`` can give before the container is known.
+
+    None of them where the output is in blob storage.
 
     Raises:
         OutputRefused: as ``output_suffix`` does.
     """
+    if is_blob_address(output):
+        return []
     if output_suffix(output, scorer):
         return [Path(output)]
     return [Path(output) / name for name in result_names(source.name, scorer)]

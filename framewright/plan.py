@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import stat
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,7 +23,7 @@ from framewright.media.sandboxed import SplitResult
 from framewright.media.source import named_in_refusals
 from framewright.media.treatment import check_treatment, settled, treated, treatment_notes
 from framewright.media.units import cut_units, frames_per_unit
-from framewright.reading import SourceReader
+from framewright.reading import SourceReader, take_bundle
 from framewright.settings import Settings, get_settings
 from framewright.storage import LocalStore, Store
 from framewright.storage.blocks import in_order
@@ -46,7 +45,7 @@ from framewright.types import (
 )
 from framewright.values import RESULT_SUFFIXES
 
-__all__ = ["Split", "job_key", "load_manifest", "planned", "split", "upload"]
+__all__ = ["Split", "job_key", "load_manifest", "planned", "planned_before", "split", "upload"]
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +68,8 @@ class Split(Record):
     video: VideoInfo
     source: SourceInfo
     suffix: str
+    probed: VideoInfo
+    """The source as it is, before any treatment."""
 
 
 def split(
@@ -116,8 +117,7 @@ def split(
             name=source.name, size_bytes=source.stat().st_size, sha256=file_sha256(source)
         )
         check_treatment(video, treatment, scorer)
-        suffix, encoder = _output_of(scorer, video, treatment, suffix, settings)
-        key = job_key(identity, seconds, scorer, encoder, treatment)
+        suffix, encoder, key = _named(video, identity, scorer, seconds, suffix, treatment, settings)
         manifest = _complete(store, key, checked=settings.check_decoding)
         reused = manifest is not None
         if manifest is None:
@@ -143,7 +143,7 @@ def split(
             )
             reader.close()  # nobody else writes there from here on
             for bundle, name in zip(parts.bundles, parts.files, strict=True):
-                _take(scratch / name, bundle)
+                take_bundle(scratch / name, bundle)
             (scratch / _MANIFEST).write_text(manifest.model_dump_json())
     logger.info(
         "%s: %d frames in %d units, %d bundles%s",
@@ -164,22 +164,50 @@ def split(
         video=manifest.video,
         source=identity,
         suffix=suffix,
+        probed=video,
     )
 
 
-def _output_of(
-    scorer: ScorerIdentity,
+def planned_before(
+    source: SourceInfo,
     video: VideoInfo,
-    treatment: Treatment,
+    *,
+    scorer: ScorerIdentity,
+    store: Store,
+    unit_seconds: float | None,
     suffix: str,
+    treatment: Treatment | None,
     settings: Settings,
-) -> tuple[str, EncoderSpec | None]:
-    """Choose the suffix of the output, and the encoder of its pictures where it has any."""
+) -> tuple[Manifest, str] | None:
+    """Return the job of a source that is known but not here, and its suffix, if it is planned.
+
+    The arguments are those of ``split``, with what it found at the source then.
+    """
+    seconds = settings.unit_seconds if unit_seconds is None else unit_seconds
+    treatment = settled(treatment or Treatment(), scorer)
+    suffix, _, key = _named(video, source, scorer, seconds, suffix, treatment, settings)
+    manifest = _complete(store, key, checked=settings.check_decoding)
+    return (manifest.model_copy(update={"source": source}), suffix) if manifest else None
+
+
+def _named(
+    video: VideoInfo,
+    source: SourceInfo,
+    scorer: ScorerIdentity,
+    seconds: float,
+    suffix: str,
+    treatment: Treatment,
+    settings: Settings,
+) -> tuple[str, EncoderSpec | None, str]:
+    """Suffix of the output, the encoder of its pictures where it has any, and the job's key."""
+    encoder: EncoderSpec | None = None
     if scorer.result == "records":
         require_parquet()
-        return RESULT_SUFFIXES["records"], None
-    suffix = (suffix or preferred_suffix(video)).lower()
-    return suffix, encoder_spec(treated(video, treatment), suffix, settings)
+        suffix = RESULT_SUFFIXES["records"]
+    else:
+        suffix = (suffix or preferred_suffix(video)).lower()
+        encoder = encoder_spec(treated(video, treatment), suffix, settings)
+    return suffix, encoder, job_key(source, seconds, scorer, encoder, treatment)
 
 
 def _noted(video: VideoInfo, treatment: Treatment, scorer: ScorerIdentity) -> VideoInfo:
@@ -206,17 +234,6 @@ def _read(
     warnings = (*video.warnings, *words_of(checks, held, parts.pts.unpack(), video))
     video = video.model_copy(update={"warnings": warnings})
     return parts.model_copy(update={"bundles": tuple(bundles), "held": held, "video": video})
-
-
-def _take(path: Path, bundle: BundleRef) -> None:
-    """Name a bundle's file by its content, which the sandbox that wrote it may not vouch for."""
-    found = path.lstat()
-    ordinary = stat.S_ISREG(found.st_mode) and found.st_size == bundle.size_bytes
-    if not ordinary or file_sha256(path) != bundle.sha256:
-        raise ManifestError(
-            f"the file {path.name!r} that a split wrote is not the bundle it names."
-        )
-    path.rename(path.with_name(bundle.sha256))
 
 
 def planned(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
@@ -9,7 +10,8 @@ from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 
-from framewright.errors import SourceRefused
+from framewright.errors import ManifestError, SourceRefused
+from framewright.files import file_sha256
 from framewright.media.check import MAX_PREROLL, BundleCheck
 from framewright.media.sandboxed import (
     MODULE,
@@ -33,7 +35,7 @@ from framewright.types import (
     VideoInfo,
 )
 
-__all__ = ["SourceReader"]
+__all__ = ["SourceReader", "take_bundle"]
 
 _REPORT_SECONDS = 0.2
 _PIXELS_FOR_ONE = 300_000_000
@@ -186,6 +188,17 @@ class SourceReader:
                 )
             )
         return requests
+
+
+def take_bundle(path: Path, bundle: BundleRef) -> None:
+    """Name a bundle's file by its content, which the sandbox that wrote it may not vouch for."""
+    found = path.lstat()
+    ordinary = stat.S_ISREG(found.st_mode) and found.st_size == bundle.size_bytes
+    if not ordinary or file_sha256(path) != bundle.sha256:
+        raise ManifestError(
+            f"the file {path.name!r} that a split wrote is not the bundle it names."
+        )
+    path.rename(path.with_name(bundle.sha256))
 
 
 def _counter(done: list[int], place: int) -> Callable[[Progress], None]:

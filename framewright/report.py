@@ -6,6 +6,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from framewright.journal import logs_prefix
 from framewright.media.thumbnails import thumbnails
 from framewright.results import RunReport, ScoredUnit
 from framewright.stitch import Stitched
@@ -20,6 +21,7 @@ def build_report(
     stitched: Stitched,
     stages: Mapping[str, float],
     started_at: float = 0.0,
+    store_url: str = "",
 ) -> RunReport:
     """Gather what a run did.
 
@@ -30,6 +32,7 @@ def build_report(
         stages: wall seconds of ``split``, ``upload``, ``score``, ``stitch`` and ``total``.
         started_at: when the run began, in seconds since the epoch; 0 where its units were scored
             on machines with clocks of their own.
+        store_url: address of the work store, for the link to the logs.
     """
     return RunReport(
         job_key=manifest.job_key,
@@ -50,6 +53,7 @@ def build_report(
         streams=stitched.streams,
         warnings=stitched.warnings,
         held=manifest.held,
+        logs=f"{store_url}/{logs_prefix(manifest.job_key)}" if store_url else "",
     )
 
 
@@ -94,6 +98,7 @@ def _summary(report: RunReport, link: str) -> str:
             ", ".join(f"{k} {v:.2f} s" for k, v in report.stages.items() if k != "total"),
         ),
         ("sha256", f"`{report.output_sha256}`"),
+        *([("logs", f"`{report.logs}`")] if report.logs else []),
     ]
     if report.rows is not None:
         rows.insert(3, ("records", str(report.rows)))

@@ -93,6 +93,8 @@ class RunReport(Record):
     """
     streams: tuple[StreamOutcome, ...] = ()
     warnings: tuple[str, ...] = ()
+    logs: str = ""
+    """Address of the folder with the JSON lines of the job's runs and units."""
     held: tuple[FrameRange, ...] = ()
     """Damaged frames of the source, each range shown as the good frame before it."""
 

@@ -18,16 +18,19 @@ from dataclasses import dataclass
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 
+from framewright.delivery import JobOrder, deliver, done_before
 from framewright.errors import FramewrightError, ScorerFailed, WorkerLost
 from framewright.gpus import visible_gpus
-from framewright.outputs import output_suffix, resolve_output
+from framewright.journal import Journal, recording, shown_level
+from framewright.outputs import output_suffix, resolve_place
 from framewright.plan import split, upload
 from framewright.report import build_report
 from framewright.results import RunReport, ScoredUnit
 from framewright.score import score_unit, scored_unit
 from framewright.settings import Settings, get_settings
-from framewright.stitch import stitch
-from framewright.storage import Store, open_store
+from framewright.sources import Origin, fetch, find, local_name, remember
+from framewright.stitch import Stitched, stitch
+from framewright.storage import Place, RemoteFile, Store, file_name, open_store, place_of
 from framewright.types import Manifest, Progress, ProgressCallback, ScorerIdentity, Treatment
 
 __all__ = ["run"]
@@ -45,7 +48,7 @@ _SPAWN = multiprocessing.get_context("spawn")
 
 
 def run(
-    source: Path,
+    source: Path | str,
     output: str,
     scorer: ScorerIdentity,
     *,
@@ -59,9 +62,9 @@ def run(
     """Score every frame of a video.
 
     Args:
-        source: the video.
-        output: a file, whose suffix decides the container, or a folder ending in ``/``. A table
-            of records ends in ``.parquet``.
+        source: the video: a path, or the address of a blob.
+        output: a file or blob, whose suffix decides the container, or a folder ending in ``/``. A
+            table of records ends in ``.parquet``.
         scorer: what to score with.
         unit_seconds: length of video per unit, in seconds; from the settings if None.
         treatment: what to do with damage, interlacing, HDR and flicker; the defaults if None.
@@ -78,38 +81,104 @@ def run(
     """
     settings = settings or get_settings()
     store = open_store(settings.work_store, settings)
-    clock, started_at = _Clock(), time.time()
-    suffix = output_suffix(output, scorer)
-    with tempfile.TemporaryDirectory(
-        prefix="framewright-", dir=settings.scratch_folder or None
-    ) as scratch:
-        with clock("split"):
-            parts = split(
-                source,
-                scorer=scorer,
-                scratch=Path(scratch),
-                store=store,
-                unit_seconds=unit_seconds,
-                suffix=suffix,
-                treatment=treatment,
-                settings=settings,
-                progress=progress,
+    place = place_of(source, settings) if isinstance(source, str) else source
+    with (
+        recording(store, "run", source=file_name(place), scorer=scorer.name) as journal,
+        tempfile.TemporaryDirectory(
+            prefix="framewright-", dir=settings.scratch_folder or None
+        ) as folder,
+    ):
+        job = _Job(store, Path(folder), settings, progress, journal)
+        order = JobOrder(output, scorer, unit_seconds, treatment, settings, assets or {})
+        return job(place, order, workers)
+
+
+class _Job:
+    """One run, from the source to the report."""
+
+    def __init__(
+        self,
+        store: Store,
+        folder: Path,
+        settings: Settings,
+        progress: ProgressCallback | None,
+        journal: Journal,
+    ) -> None:
+        self._store = store
+        self._folder = folder
+        self._settings = settings
+        self._progress = progress
+        self._journal = journal
+        self._clock, self._started_at = _Clock(journal), time.time()
+
+    def __call__(self, place: Place, order: JobOrder, workers: int) -> RunReport:
+        """Do what is not done yet."""
+        output_suffix(order.output, order.scorer)
+        origin = find(place, self._settings)
+        if (done := done_before(self._store, origin, order)) is not None:
+            self._journal.job_key = done.manifest.job_key
+            return self._report(done.manifest, done.units, done.stitched)
+        path, origin = self._fetched(origin)
+        manifest, target = self._planned(path, origin, order)
+        workers = workers or self._settings.worker_count(len(visible_gpus()))
+        with self._clock("score"):
+            units = _score_all(self._store, manifest, workers, self._settings, self._progress)
+        remote = isinstance(target, RemoteFile)
+        file = self._folder / local_name(target.name) if isinstance(target, RemoteFile) else target
+        with self._clock("stitch"):
+            stitched = stitch(
+                self._store, manifest, path, file, settings=self._settings, progress=self._progress
             )
-        target = resolve_output(output, source, parts.suffix, scorer)
-        with clock("upload"):
-            manifest = upload(parts, store, progress, assets=assets)
-    workers = workers or settings.worker_count(len(visible_gpus()))
-    with clock("score"):
-        units = _score_all(store, manifest, workers, settings, progress)
-    with clock("stitch"):
-        stitched = stitch(store, manifest, source, target, settings=settings, progress=progress)
-    return build_report(manifest, units, stitched, clock.stages(), started_at)
+        if remote or origin.etag:
+            with self._clock("deliver"):
+                stitched = deliver(self._store, manifest, stitched, target, origin)
+        return self._report(manifest, units, stitched)
+
+    def _fetched(self, origin: Origin) -> tuple[Path, Origin]:
+        if isinstance(origin.place, Path):
+            return origin.place, origin
+        folder = self._folder / "source"
+        folder.mkdir()
+        with self._clock("fetch"):
+            return fetch(origin, folder, self._settings)
+
+    def _planned(self, path: Path, origin: Origin, order: JobOrder) -> tuple[Manifest, Place]:
+        with tempfile.TemporaryDirectory(
+            prefix="framewright-", dir=self._settings.scratch_folder or None
+        ) as scratch:
+            with self._clock("split"):
+                parts = split(
+                    path,
+                    scorer=order.scorer,
+                    scratch=Path(scratch),
+                    store=self._store,
+                    unit_seconds=order.unit_seconds,
+                    suffix=output_suffix(order.output, order.scorer),
+                    treatment=order.treatment,
+                    settings=self._settings,
+                    progress=self._progress,
+                )
+            self._journal.job_key = parts.job_key
+            target = resolve_place(
+                order.output, origin.place, parts.suffix, order.scorer, self._settings
+            )
+            with self._clock("upload"):
+                manifest = upload(parts, self._store, self._progress, assets=order.assets)
+                remember(self._store, origin, parts)
+        return manifest, target
+
+    def _report(self, manifest: Manifest, units: list[ScoredUnit], stitched: Stitched) -> RunReport:
+        stages = self._clock.stages()
+        return build_report(
+            manifest, units, stitched, stages, self._started_at, store_url=self._store.url
+        )
 
 
 class _Clock:
     """Wall seconds by stage."""
 
-    def __init__(self) -> None:
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
         self._started = time.perf_counter()
         self._stages: dict[str, float] = {}
 
@@ -118,6 +187,7 @@ class _Clock:
         started = time.perf_counter()
         yield
         self._stages[stage] = time.perf_counter() - started
+        self._journal.note("stage", stage=stage, seconds=round(self._stages[stage], 4))
 
     def stages(self) -> dict[str, float]:
         return {**self._stages, "total": time.perf_counter() - self._started}
@@ -189,7 +259,7 @@ def _score_in_pool(
         frames=counter.running,
         processes=_SPAWN.Value("q", 0),
         gpus=visible_gpus(),
-        log_level=logger.getEffectiveLevel(),
+        log_level=shown_level(),
     )
     with ProcessPoolExecutor(
         workers, mp_context=_SPAWN, initializer=_begin_process, initargs=(shared,)

@@ -23,6 +23,7 @@ from framewright.errors import (
     SourceRefused,
 )
 from framewright.files import file_sha256
+from framewright.journal import Journal, recording
 from framewright.media.check import MAX_PREROLL
 from framewright.media.color import FrameToRgb, Pixels
 from framewright.media.decode import BundleSource, MissingFrames
@@ -35,7 +36,14 @@ from framewright.settings import Settings, get_settings
 from framewright.sinks import Sink, check_sink, load_scorer, open_sink
 from framewright.steady.stabiliser import Stabiliser, history_frames
 from framewright.storage import Store
-from framewright.types import Manifest, Progress, ProgressCallback, ScorerIdentity, Unit
+from framewright.types import (
+    BundleRef,
+    Manifest,
+    Progress,
+    ProgressCallback,
+    ScorerIdentity,
+    Unit,
+)
 from framewright.values import RESULT_SUFFIXES
 
 if TYPE_CHECKING:
@@ -74,8 +82,14 @@ def score_unit(
     manifest = load_manifest(store, job_key)
     if (done := scored_unit(store, manifest, index)) is not None:
         return done
-    with _ONE_AT_A_TIME:
-        return _score_and_publish(store, manifest, index, settings, progress)
+    unit = manifest.units[index]
+    with (
+        _ONE_AT_A_TIME,
+        recording(
+            store, f"unit-{index:05d}", job_key, unit=index, start=unit.start, stop=unit.stop
+        ) as journal,
+    ):
+        return _score_and_publish(store, manifest, index, settings, progress, journal)
 
 
 def _score_and_publish(
@@ -84,6 +98,7 @@ def _score_and_publish(
     index: int,
     settings: Settings,
     progress: ProgressCallback | None,
+    journal: Journal,
 ) -> ScoredUnit:
     unit, model = manifest.units[index], _model_for(store, manifest, settings)
     with tempfile.TemporaryDirectory(
@@ -92,7 +107,7 @@ def _score_and_publish(
         result = Path(folder) / f"unit{RESULT_SUFFIXES[manifest.scorer.result]}"
         started_at = time.time()
         started, before = time.perf_counter(), model.model_seconds
-        described = _score_into(result, store, manifest, unit, model, settings, progress)
+        described = _score_into(result, store, manifest, unit, model, settings, progress, journal)
         seconds = time.perf_counter() - started
         record = ScoredUnit(
             job_key=manifest.job_key,
@@ -174,6 +189,7 @@ def _score_into(
     model: Loaded[Any],
     settings: Settings,
     progress: ProgressCallback | None,
+    journal: Journal,
 ) -> dict[str, int]:
     """Write a unit's result; begin decoding ever earlier until all its frames come out.
 
@@ -188,9 +204,9 @@ def _score_into(
     earliest = max(0, first - MAX_PREROLL)
     while first >= earliest:
         bundles: list[BundleSource] = [
-            partial(_open_bundle, store, bundle.key) for bundle in manifest.bundles[first:stop]
+            partial(_open_bundle, store, bundle) for bundle in manifest.bundles[first:stop]
         ]
-        run = _UnitRun(manifest, unit, start, model, settings, progress)
+        run = _UnitRun(manifest, unit, start, model, settings, progress, journal)
         try:
             return run(bundles, open_sink(manifest, unit, model, path))
         except MissingFrames as error:
@@ -230,12 +246,13 @@ def _place(manifest: Manifest, unit: Unit) -> str:
     )
 
 
-def _open_bundle(store: Store, key: str) -> AbstractContextManager[BinaryIO]:
+def _open_bundle(store: Store, bundle: BundleRef) -> AbstractContextManager[BinaryIO]:
     try:
-        return store.open(key)
+        return store.open(bundle.key, sha256=bundle.sha256)
     except KeyError as error:
         raise ManifestError(
-            f"{key} is gone from the store {store.url!r}; run the job again, it is split anew.",
+            f"{bundle.key} is gone from the store {store.url!r}; run the job again, it is split "
+            "anew.",
             report=False,
         ) from error
 
@@ -251,7 +268,9 @@ class _UnitRun:
         model: Loaded[Any],
         settings: Settings,
         progress: ProgressCallback | None,
+        journal: Journal,
     ) -> None:
+        self._journal = journal
         self._manifest = manifest
         self._unit = unit
         self._start = start
@@ -265,6 +284,7 @@ class _UnitRun:
             from framewright.media.tonemap import ToneMap  # loads torch, which only workers need
 
             self._tone_map = ToneMap(manifest.video, model.device)
+        self._passed = 0
 
     def __call__(self, bundles: list[BundleSource], sink: Sink[Any]) -> dict[str, int]:
         """Fill and close the sink; return what it says of its file."""
@@ -281,14 +301,18 @@ class _UnitRun:
         return sink.close()
 
     def _results(self, frames: list[Pixels]) -> Iterator[Any]:
-        """Score frames, and steady the pictures that come of them."""
+        """Score frames, steady the pictures that come of them, and note how long the model took."""
         video = self._manifest.video
+        before, first = self._model.model_seconds, self._start + self._passed
         scored = self._model(frames, video.rotation, self._deep, video.mirrored, self._tone_map)
         if self._manifest.scorer.result == "records":
             yield from scored
-            return
-        for frame, picture in zip(frames, scored, strict=True):
-            yield self._stabiliser(frame, picture)
+        else:
+            for frame, picture in zip(frames, scored, strict=True):
+                yield self._stabiliser(frame, picture)
+        self._passed += len(frames)
+        seconds = round(self._model.model_seconds - before, 6)
+        self._journal.note("batch", frame=first, frames=len(frames), model_seconds=seconds)
 
     def _batches(self, bundles: list[BundleSource]) -> Iterator[list[Pixels]]:
         manifest = self._manifest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -50,6 +51,21 @@ class Settings(BaseSettings):
         SecretStr(""),
         description="Connection string that signs in to Azure storage where there is no SAS token; "
         "with an account key for development only.",
+    )
+    azure_logins: SecretStr = Field(
+        SecretStr(""),
+        description="What signs in where, as JSON: a SAS token or connection string for each "
+        "ACCOUNT or ACCOUNT/CONTAINER. What is not named there signs in as above.",
+    )
+    azure_blocks: str = Field(
+        "",
+        description="Names of Prefect blocks of the type azure-blob-storage-credentials, joined by "
+        "commas, that sign in flows and their workers; each for the account it is for.",
+    )
+    ops_account: str = Field(
+        "",
+        description="The account from which weights may be read; empty for that of the work "
+        "store. Videos and pictures come from any account.",
     )
     azure_endpoint: str = Field(
         "",
@@ -182,11 +198,24 @@ class Settings(BaseSettings):
         if not address.lower().startswith(("az://", "https://", "http://")):
             return values
         address, _, token = address.partition("?")
-        return {**values, "work_store": address, "azure_sas": SecretStr(token)}
+        logins = _with_login(values.get("azure_logins"), address, token)
+        return {**values, "work_store": address, "azure_logins": SecretStr(logins)}
 
     def worker_count(self, gpus: int = 0) -> int:
         """Scoring processes to start on this machine, which has so many GPUs; 1 or more."""
         return self.workers or gpus or cpu_cores()
+
+
+def _with_login(logins: object, address: str, token: str) -> str:
+    """Add a token to JSON of logins, for the container of an address and for nothing else."""
+    account, _, path = address.partition("://")[2].partition("/")
+    place = f"{account.lower().partition('.')[0]}/{path.partition('/')[0]}"
+    text = logins.get_secret_value() if isinstance(logins, SecretStr) else str(logins or "")
+    try:
+        known = json.loads(text or "{}")
+    except ValueError:
+        known = None
+    return json.dumps({**known, place: token}) if isinstance(known, dict) else text
 
 
 def cpu_cores() -> int:

@@ -22,7 +22,7 @@ from framewright.media.verify import verify_output
 from framewright.results import ScoredUnit, StreamOutcome
 from framewright.score import scored_unit
 from framewright.settings import Settings, get_settings
-from framewright.storage import Store, remove_older
+from framewright.storage import Store, WrongBytes, remove_older
 from framewright.tables import join_tables
 from framewright.types import Manifest, Progress, ProgressCallback, Record
 from framewright.values import RESULT_SUFFIXES
@@ -225,17 +225,21 @@ class _Results:
         suffix = RESULT_SUFFIXES[self._manifest.scorer.result]
         path = self._folder / f"unit{suffix}"
         if index != self._held:
-            wanted = self._units[index].result_sha256
             self._held = -1
-            try:
-                self._store.download(self._manifest.unit_result_key(index, wanted), path)
-                whole = file_sha256(path) == wanted
-            except KeyError:
-                whole = False
-            if not whole:
+            if not (self._fetched(index, path) or self._fetched(index, path)):
                 raise _not_scored(self._store, self._manifest, [index])
             self._held = index
         return path
+
+    def _fetched(self, index: int, path: Path) -> bool:
+        """Fetch a unit's file; return whether it is the one that was scored, unaltered."""
+        wanted = self._units[index].result_sha256
+        try:
+            key = self._manifest.unit_result_key(index, wanted)
+            self._store.download(key, path, sha256=wanted)
+        except (KeyError, WrongBytes):
+            return False
+        return file_sha256(path) == wanted
 
 
 def _verify(path: Path, manifest: Manifest, muxed: Muxed, suffix: str) -> list[StreamOutcome]:

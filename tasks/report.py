@@ -15,7 +15,7 @@ from framewright.report import build_report, report_markdown, thumbnails
 from framewright.results import RunReport
 from framewright.score import scored_unit
 from framewright.stitch import Stitched
-from framewright.storage import open_store
+from tasks.login import open_here
 from tasks.logs import engine_logs
 from tasks.policy import RETRIES, RETRY_DELAYS_SECONDS, worth_retrying
 
@@ -44,19 +44,24 @@ def publish_report(
     scored_now: Collection[int],
     stages: Mapping[str, float],
     artifact: str,
+    video: Path | None = None,
 ) -> RunReport:
-    """Gather the units' records, draw up the page with before and after, publish both."""
+    """Gather the units' records, draw up the page with before and after, publish both.
+
+    ``video`` is the result as a file of this machine, and ``source`` is one too; without it there
+    are no pictures.
+    """
     with engine_logs():
-        opened = open_store(store)
+        opened = open_here(store)
         manifest = load_manifest(opened, job_key)
         records = (scored_unit(opened, manifest, unit.index) for unit in manifest.units)
         # A unit that a second worker found done after the first one died was scored in this run.
         units = [r.model_copy(update={"reused": r.index not in scored_now}) for r in records if r]
-        report = build_report(manifest, units, stitched, stages)
+        report = build_report(manifest, units, stitched, stages, store_url=opened.url)
         # The manifest has the name under which these bytes were first seen.
         named = report.source.model_copy(update={"name": source.name})
         report = report.model_copy(update={"source": named})
-        pictures = thumbnails(source, Path(stitched.output)) if stitched.rows is None else []
+        pictures = thumbnails(source, video) if video and stitched.rows is None else ()
         page = report_markdown(report, pictures)
     description = (
         f"{source.name}: {report.frames_out:,} frames, {report.units_scored} of {len(units)} units "

@@ -8,8 +8,8 @@ from prefect.cache_policies import NO_CACHE
 import framewright
 from framewright.results import ScoredUnit
 from framewright.score import score_unit
-from framewright.storage import open_store
 from framewright.types import Unit
+from tasks.login import open_here
 from tasks.logs import engine_logs
 from tasks.policy import RETRIES, RETRY_DELAYS_SECONDS, worth_retrying
 
@@ -32,4 +32,4 @@ CODE_VERSION = framewright.__version__
 def score(unit: Unit, *, store: str, job_key: str) -> ScoredUnit:
     """Score one unit, or return its record where it is scored already."""
     with engine_logs():
-        return score_unit(open_store(store), job_key, unit.index)
+        return score_unit(open_here(store), job_key, unit.index)

@@ -7,9 +7,10 @@ from pathlib import Path
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from framewright.journal import recording
 from framewright.plan import Split, split
-from framewright.storage import open_store
 from framewright.types import ProgressCallback, ScorerIdentity, Treatment
+from tasks.login import open_here
 from tasks.logs import engine_logs
 from tasks.policy import RETRIES, RETRY_DELAYS_SECONDS, worth_retrying
 
@@ -30,20 +31,23 @@ def split_video(
     scorer: ScorerIdentity,
     scratch: Path,
     store: str,
-    unit_seconds: float,
+    unit_seconds: float | None,
     suffix: str,
-    treatment: Treatment,
+    treatment: Treatment | None,
     progress: ProgressCallback,
 ) -> Split:
     """Refuse a source that cannot be scored, or cut it into bundles and plan its units."""
-    with engine_logs():
-        return split(
+    opened = open_here(store)
+    with engine_logs(), recording(opened, "split", source=source.name) as journal:
+        parts = split(
             source,
             scorer=scorer,
             scratch=scratch,
-            store=open_store(store),
+            store=opened,
             unit_seconds=unit_seconds,
             suffix=suffix,
             treatment=treatment,
             progress=progress,
         )
+        journal.job_key = parts.job_key
+        return parts

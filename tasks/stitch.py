@@ -7,10 +7,11 @@ from pathlib import Path
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from framewright.journal import recording
 from framewright.plan import load_manifest
 from framewright.stitch import Stitched, stitch
-from framewright.storage import open_store
 from framewright.types import ProgressCallback
+from tasks.login import open_here
 from tasks.logs import engine_logs
 from tasks.policy import RETRIES, RETRY_DELAYS_SECONDS, worth_retrying
 
@@ -29,7 +30,7 @@ def stitch_video(
     source: Path, output: Path, *, store: str, job_key: str, progress: ProgressCallback
 ) -> Stitched:
     """Put the scored units together with the sound of the source; publish the file whole."""
-    with engine_logs():
-        opened = open_store(store)
+    opened = open_here(store)
+    with engine_logs(), recording(opened, "stitch", job_key):
         manifest = load_manifest(opened, job_key)
         return stitch(opened, manifest, source, output, progress=progress)

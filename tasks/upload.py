@@ -8,9 +8,11 @@ from pathlib import Path
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from framewright.journal import recording
 from framewright.plan import Split, upload
-from framewright.storage import open_store
+from framewright.sources import Origin, remember
 from framewright.types import ProgressCallback
+from tasks.login import open_here
 from tasks.logs import engine_logs
 from tasks.policy import RETRIES, RETRY_DELAYS_SECONDS, worth_retrying
 
@@ -26,8 +28,15 @@ __all__ = ["upload_bundles"]
     cache_policy=NO_CACHE,
 )
 def upload_bundles(
-    split: Split, *, assets: Mapping[str, Path], store: str, progress: ProgressCallback
+    split: Split,
+    *,
+    assets: Mapping[str, Path],
+    store: str,
+    origin: Origin,
+    progress: ProgressCallback,
 ) -> None:
     """Put bundles, assets and the manifest into the store; what is there already stays."""
-    with engine_logs():
-        upload(split, open_store(store), progress=progress, assets=assets)
+    opened = open_here(store)
+    with engine_logs(), recording(opened, "upload", split.job_key, bundles=split.bundles):
+        upload(split, opened, progress=progress, assets=assets)
+        remember(opened, origin, split)

@@ -18,7 +18,15 @@ from pathlib import Path
 from azure.storage.blob import ContainerClient, generate_container_sas
 from azure.storage.queue import QueueClient
 
-__all__ = ["ACCOUNT", "Azurite", "Queues", "queues", "running", "why_not"]
+__all__ = [
+    "ACCOUNT",
+    "Azurite",
+    "Media",
+    "Queues",
+    "queues",
+    "running",
+    "why_not",
+]
 
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
@@ -42,6 +50,13 @@ def why_not() -> str:
     return "" if node() else "there is no node: make azurite"
 
 
+class Media:
+    """Names of two accounts: where users write, and where they do not."""
+
+    MEDIA = "media"
+    OPS = "ops"
+
+
 @dataclass
 class Azurite:
     """A running Azurite."""
@@ -61,20 +76,21 @@ class Azurite:
             f"BlobEndpoint={self.endpoint};"
         )
 
-    def container(self) -> ContainerClient:
+    def container(self, account: str = ACCOUNT) -> ContainerClient:
         """Make a new, empty container."""
-        container = self.container_named(f"t-{uuid.uuid4().hex}")
+        container = self.container_named(f"t-{uuid.uuid4().hex}", account)
         container.create_container()
         return container
 
-    def container_named(self, name: str) -> ContainerClient:
+    def container_named(self, name: str, account: str = ACCOUNT) -> ContainerClient:
         """A client that may do anything with a container."""
-        return ContainerClient.from_connection_string(self.connection_string, name)
+        text = self.connection_string.replace(ACCOUNT, account)
+        return ContainerClient.from_connection_string(text, name)
 
-    def sas(self, container: str, rights: str, minutes: int = 60) -> str:
+    def sas(self, container: str, rights: str, minutes: int = 60, account: str = ACCOUNT) -> str:
         """A token with rights such as ``rl`` on one container."""
         return generate_container_sas(
-            ACCOUNT,
+            account,
             container,
             account_key=KEY,
             permission=rights,
@@ -121,23 +137,31 @@ def queues(folder: Path) -> Iterator[Queues]:
 
 @contextmanager
 def running(
-    folder: Path, *, in_memory: bool = True, certificate: tuple[Path, Path] | None = None
+    folder: Path,
+    *,
+    in_memory: bool = True,
+    certificate: tuple[Path, Path] | None = None,
+    accounts: bool = False,
 ) -> Iterator[Azurite]:
     """Start Azurite on a free port; stop it in the end, by its own process id.
 
-    With a certificate and its key it speaks https, and takes tokens of Entra.
+    With a certificate and its key it speaks https, and takes tokens of Entra. With ``accounts`` it
+    has those of ``Media``, not its own.
     """
     command = [str(SERVICE), "--blobPort", "0"]
     command += ["--inMemoryPersistence"] if in_memory else ["--location", str(folder)]
     if certificate is not None:
         command += ["--cert", str(certificate[0]), "--key", str(certificate[1])]
         command += ["--oauth", "basic"]
-    with _service(folder, command) as (process, log):
+    own = {"AZURITE_ACCOUNTS": f"{Media.MEDIA}:{KEY};{Media.OPS}:{KEY}"} if accounts else {}
+    with _service(folder, command, **own) as (process, log):
         yield Azurite(process, _port(process, log), "https" if certificate else "http")
 
 
 @contextmanager
-def _service(folder: Path, arguments: list[str]) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+def _service(
+    folder: Path, arguments: list[str], **environment: str
+) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "log"
     program = node()
@@ -145,7 +169,11 @@ def _service(folder: Path, arguments: list[str]) -> Iterator[tuple[subprocess.Po
     command = [program, *arguments, "--skipApiVersionCheck", "--disableTelemetry", "--silent"]
     with log.open("wb") as out:
         process = subprocess.Popen(
-            command, stdout=out, stderr=subprocess.STDOUT, cwd=folder, env={"PATH": os.defpath}
+            command,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            env={"PATH": os.defpath, **environment},
         )
     try:
         yield process, log

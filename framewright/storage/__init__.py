@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from framewright.errors import InputError, StoreKeyError
+from framewright.errors import StoreKeyError
 from framewright.settings import Settings
-from framewright.storage.base import ObjectInfo, Store, check_key
-from framewright.storage.blob_address import is_blob_address, without_queries
+from framewright.storage.base import ObjectInfo, Store, WrongBytes, check_key
+from framewright.storage.blob_address import is_blob_address, without_queries, without_secrets
 from framewright.storage.local import LocalStore, remove_older
+from framewright.storage.place import Place, RemoteFile, file_name, open_blob_store, place_of
 
 __all__ = [
     "LocalStore",
     "ObjectInfo",
+    "Place",
+    "RemoteFile",
     "Store",
+    "WrongBytes",
     "check_key",
+    "file_name",
+    "is_blob_address",
     "open_store",
+    "place_of",
     "remove_older",
     "without_queries",
+    "without_secrets",
 ]
 
 
@@ -39,19 +47,8 @@ def open_store(address: str, settings: Settings | None = None) -> Store:
     if scheme == "file":
         return LocalStore(Path(rest))
     if is_blob_address(address):
-        return _azure(address, settings)
+        return open_blob_store(address, settings)
     raise StoreKeyError(
         f"storage address {without_queries(address)!r} is not understood: use the path of a "
         "folder, file://PATH, or az://ACCOUNT/CONTAINER/PREFIX."
     )
-
-
-def _azure(address: str, settings: Settings | None) -> Store:
-    try:
-        from framewright.storage.azure import AzureStore
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"the package of {error.name!r} is needed for {without_queries(address)!r}: "
-            "pip install 'framewright[azure]'"
-        ) from error
-    return AzureStore(address, settings)

@@ -7,10 +7,10 @@ whole is kept with the blob, and verified by whoever reads it.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import itertools
 import secrets
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -21,38 +21,37 @@ from typing import Any, BinaryIO, TypeVar, cast
 
 from azure.core import MatchConditions
 from azure.core.exceptions import IncompleteReadError
-from azure.storage.blob import (
-    BlobBlock,
-    BlobClient,
-    BlobProperties,
-    ContentSettings,
-)
+from azure.storage.blob import BlobBlock, BlobClient, ContentSettings
 
 from framewright.errors import StoreKeyError, StoreUnavailable
 from framewright.settings import Settings, get_settings
-from framewright.storage.base import MAX_KEY_BYTES, ObjectInfo, check_key
+from framewright.storage.base import (
+    MAX_KEY_BYTES,
+    Found,
+    Label,
+    ObjectInfo,
+    Replaced,
+    check_key,
+)
 from framewright.storage.blob_address import parse_blob_address
 from framewright.storage.blob_calls import (
     AlreadyThere,
     BlobCaller,
     BlocksGone,
-    Changed,
     NotThere,
-    OutOfRange,
 )
 from framewright.storage.blob_client import connect
+from framewright.storage.blob_read import BlobReader, md5, only
 from framewright.storage.blocks import PieceStream, block_bytes_for, in_order, read_blocks
 
 __all__ = ["AzureStore"]
 
+_MD5_FIRST_BYTES = 1 << 20
+"""Of no more bytes the MD5 goes before them: it takes no noticeable time."""
 _ATTEMPTS = 5
 """How often a put or a read is begun where other writers of the same key come between."""
 
 Result = TypeVar("Result")
-
-
-class _Replaced(StoreUnavailable):
-    """A blob was replaced or deleted while it was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +63,8 @@ class _Source:
     """0 where it is not known."""
     start: int | None
     """None for a stream that cannot be read twice."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """The first bytes of a blob, and what the answer says of the whole."""
-
-    data: bytes
-    size_bytes: int
-    etag: str
-    md5: bytes | None
+    by_sha256: bool = False
+    """Whether its readers know its sha256: so it is with files, which are bundles and clips."""
 
 
 class AzureStore:
@@ -93,7 +84,13 @@ class AzureStore:
         self._call = BlobCaller(self._at, settings.azure_retry_seconds)
         self._block_bytes = settings.azure_block_bytes
         self._threads = settings.azure_concurrency
+        self._reader = BlobReader(self._call, self._block_bytes, self._threads)
         self._container = connect(self._at, settings)
+
+    @property
+    def account(self) -> str:
+        """Name of the storage account."""
+        return self._at.account
 
     @property
     def url(self) -> str:
@@ -115,15 +112,22 @@ class AzureStore:
             )
         return self._container.get_blob_client(name)
 
-    def put(self, key: str, data: bytes | Path | BinaryIO, *, overwrite: bool = True) -> ObjectInfo:
-        """Publish an object whole; see ``Store.put``."""
+    def put(
+        self,
+        key: str,
+        data: bytes | Path | BinaryIO,
+        *,
+        overwrite: bool = True,
+        label: Label | None = None,
+    ) -> ObjectInfo:
+        """Publish an object whole, with a label where that is wanted; see ``Store.put``."""
         blob = self._blob(key)
         if not overwrite and (found := self.stat(key)) is not None:
             return found
         with _opened(data, key) as source:
             for _ in range(_ATTEMPTS):
                 try:
-                    return self._put(key, blob, source, overwrite)
+                    return self._put(key, blob, source, overwrite, label)
                 except AlreadyThere:
                     # Another writer's, or our own whose answer was lost: either is the first.
                     if not overwrite and (found := self.stat(key)) is not None:
@@ -139,30 +143,32 @@ class AzureStore:
             "again and again. Put it once more."
         )
 
-    def _put(self, key: str, blob: BlobClient, source: _Source, overwrite: bool) -> ObjectInfo:
+    def _put(
+        self, key: str, blob: BlobClient, source: _Source, overwrite: bool, label: Label | None
+    ) -> ObjectInfo:
         blocks = read_blocks(source.stream, block_bytes_for(source.size_bytes, self._block_bytes))
         first, second = next(blocks, b""), next(blocks, b"")
         if second:
             answer = self._put_blocks(
-                key, blob, itertools.chain((first, second), blocks), overwrite
+                key, blob, itertools.chain((first, second), blocks), overwrite, label
             )
             size_bytes = answer.pop("size_bytes")
         else:
             size_bytes = len(first)
-            answer = self._call(
-                lambda: blob.upload_blob(  # whose MD5 the service keeps by itself
-                    first, length=len(first), overwrite=overwrite, validate_content=True
-                ),
-                "write",
-                f"write {key!r}",
-            )
+            put = _PutBlob(blob, first, overwrite, label, source.by_sha256 and label is None)
+            answer = self._call(put, "write", f"write {key!r}")
         return _info(key, size_bytes, answer["etag"], answer["last_modified"])
 
     def _put_blocks(
-        self, key: str, blob: BlobClient, blocks: Iterator[bytes], overwrite: bool
+        self,
+        key: str,
+        blob: BlobClient,
+        blocks: Iterator[bytes],
+        overwrite: bool,
+        label: Label | None,
     ) -> dict[str, Any]:
         """Stage blocks, several at a time, under names that are this put's own; commit them."""
-        ours, digest, size_bytes = secrets.token_hex(8), _md5(), 0
+        ours, digest, size_bytes = secrets.token_hex(8), md5(), 0
 
         def numbered() -> Iterator[tuple[str, bytes]]:
             nonlocal size_bytes
@@ -181,15 +187,11 @@ class AzureStore:
             return name
 
         names = list(in_order(stage, numbered(), self._threads))
-        condition: dict[str, Any] = {}
+        more = _kept(label, bytearray(digest.digest()))
         if not overwrite:
-            condition["match_condition"] = MatchConditions.IfMissing
+            more["match_condition"] = MatchConditions.IfMissing
         answer = self._call(
-            lambda: blob.commit_block_list(
-                [BlobBlock(block_id=name) for name in names],
-                content_settings=ContentSettings(content_md5=bytearray(digest.digest())),
-                **condition,
-            ),
+            lambda: blob.commit_block_list([BlobBlock(block_id=name) for name in names], **more),
             "write",
             f"write {key!r}",
         )
@@ -197,20 +199,29 @@ class AzureStore:
 
     def read(self, key: str) -> bytes:
         """Return a small object's bytes."""
-        return self._unless_replaced(lambda: b"".join(self._stream(key)))
+        return self._unless_replaced(lambda: b"".join(self._reader.pieces(key, self._blob(key))))
 
-    def open(self, key: str) -> AbstractContextManager[BinaryIO]:
+    def open(self, key: str, *, sha256: str = "") -> AbstractContextManager[BinaryIO]:
         """Open an object for sequential reading; raises where it is replaced meanwhile."""
-        return cast("BinaryIO", io.BufferedReader(PieceStream(self._stream(key)), 1 << 16))
+        pieces = self._reader.pieces(key, self._blob(key), sha256=sha256)
+        return cast("BinaryIO", io.BufferedReader(PieceStream(pieces), 1 << 16))
 
-    def download(self, key: str, path: Path) -> None:
+    def download(self, key: str, path: Path, *, sha256: str = "") -> None:
         """Write an object to a local file, which appears whole or not at all."""
-        self._unless_replaced(lambda: self._download(key, path))
+        self._unless_replaced(lambda: self._download(key, path, sha256=sha256))
 
-    def _download(self, key: str, path: Path) -> None:
+    def download_version(self, key: str, path: Path, etag: str) -> None:
+        """Write one version of an object to a local file, all of it or nothing.
+
+        Raises:
+            Replaced: the object is another one by now.
+        """
+        self._download(key, path, etag=etag)
+
+    def _download(self, key: str, path: Path, *, etag: str = "", sha256: str = "") -> None:
         partial_path = path.with_name(path.name + ".part")
         try:
-            pieces = self._stream(key)
+            pieces = self._reader.pieces(key, self._blob(key), etag, sha256)
             with partial_path.open("wb") as out:
                 for piece in pieces:
                     out.write(piece)
@@ -221,77 +232,25 @@ class AzureStore:
     def _unless_replaced(self, get: Callable[[], Result]) -> Result:
         """Get a whole object; begin anew where it is replaced while it is read."""
         for _ in range(_ATTEMPTS - 1):
-            with suppress(_Replaced):
+            with suppress(Replaced):
                 return get()
         return get()
 
-    def _stream(self, key: str) -> Iterator[bytes]:
-        """Begin to read: the first request is made here, the others as the bytes are taken."""
-        blob = self._blob(key)
-        try:
-            first = self._first(key, blob)
-        except NotThere:
-            first = None
-        if first is None:
-            raise KeyError(key)
-        return self._checked(key, first, self._rest(key, blob, first))
-
-    def _first(self, key: str, blob: BlobClient) -> _Piece:
-        doing = f"read {key!r}"
-        try:
-            return self._call(lambda: _first_piece(blob, self._block_bytes), "read", doing)
-        except OutOfRange:  # an empty blob has no first byte
-            found = self._call(lambda: blob.get_blob_properties(), "read", doing)
-        if found.size:
-            raise self._replaced(key)
-        return _Piece(b"", 0, found.etag, None)
-
-    def _rest(self, key: str, blob: BlobClient, first: _Piece) -> Iterator[bytes]:
-        offsets = range(len(first.data), first.size_bytes, self._block_bytes)
-        if not offsets:
-            return
-
-        def get(offset: int) -> bytes:
-            wanted = min(self._block_bytes, first.size_bytes - offset)
-            return self._call(
-                partial(_range, blob, offset, wanted, first.etag), "read", f"read {key!r}"
-            )
-
-        replaced = False
-        try:
-            yield from in_order(get, offsets, self._threads)
-        except (Changed, NotThere, OutOfRange):
-            replaced = True
-        if replaced:
-            raise self._replaced(key)
-
-    def _replaced(self, key: str) -> _Replaced:
-        return _Replaced(
-            f"{key!r} in {self.url} was replaced or deleted while it was read: read it again."
-        )
-
-    def _checked(self, key: str, first: _Piece, rest: Iterator[bytes]) -> Iterator[bytes]:
-        """Yield the pieces; the last one only when the whole is what was put."""
-        digest, done = _md5(), 0
-        for piece in itertools.chain((first.data,), rest):
-            digest.update(piece)
-            done += len(piece)
-            if done >= first.size_bytes and first.md5 and digest.digest() != first.md5:
-                raise StoreUnavailable(
-                    f"{key!r} in {self.url} came with the MD5 {digest.hexdigest()}, was put with "
-                    f"{first.md5.hex()}. Read it again; if it stays so, delete the blob and run "
-                    "the job again."
-                )
-            yield piece
-
     def stat(self, key: str) -> ObjectInfo | None:
         """Describe an object, or return None where there is none."""
+        found = self.look(key)
+        return found.info if found else None
+
+    def look(self, key: str) -> Found | None:
+        """Return an object's description and what is kept with it; None where there is none."""
         blob = self._blob(key)
         try:
             found = self._call(lambda: blob.get_blob_properties(), "read", f"look at {key!r}")
         except NotThere:
             return None
-        return _info(key, found.size, found.etag, found.last_modified)
+        md5 = found.content_settings.content_md5
+        info = _info(key, found.size, found.etag, found.last_modified)
+        return Found(info, bytes(md5).hex() if md5 else "", dict(found.metadata or {}))
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         """Yield objects whose key begins with ``prefix``, in the order of their keys."""
@@ -340,6 +299,49 @@ class AzureStore:
         return True
 
 
+class _PutBlob:
+    """One Put Blob, of whose bytes the service computes the MD5; callable again and again.
+
+    Most bytes go with their MD5, and are refused if they do not match. Of many that are read by
+    their sha256 the MD5 is computed while they are on their way, and compared with the service's:
+    where they came changed, the next call replaces them, and only them.
+    """
+
+    def __init__(
+        self, blob: BlobClient, data: bytes, overwrite: bool, label: Label | None, by_sha256: bool
+    ) -> None:
+        self._late = by_sha256 and len(data) > _MD5_FIRST_BYTES
+        self._blob = blob
+        self._data = data
+        self._overwrite = overwrite
+        self._label = label
+        self._spoilt = ""
+        """ETag of what we have put and came changed."""
+
+    def __call__(self) -> dict[str, Any]:
+        late = self._late and not self._spoilt
+        more: dict[str, Any] = {**_kept(self._label), **only(self._spoilt)}
+        digest = md5()
+        thread = threading.Thread(target=digest.update, args=(self._data,))
+        if late:
+            thread.start()
+        try:
+            answer: dict[str, Any] = self._blob.upload_blob(
+                self._data,
+                length=len(self._data),
+                overwrite=self._overwrite or bool(self._spoilt),
+                validate_content=not late,
+                **more,
+            )
+        finally:
+            if late:
+                thread.join()
+        if late and bytes(answer.get("content_md5") or b"") != digest.digest():
+            self._spoilt = answer["etag"]
+            raise IncompleteReadError("the bytes changed on their way")
+        return answer
+
+
 @contextmanager
 def _opened(data: bytes | Path | BinaryIO, key: str) -> Iterator[_Source]:
     if isinstance(data, bytes):
@@ -350,36 +352,18 @@ def _opened(data: bytes | Path | BinaryIO, key: str) -> Iterator[_Source]:
         except OSError as error:
             raise StoreUnavailable(f"cannot write {key!r}: {error}") from error
         with stream:
-            yield _Source(stream, data.stat().st_size, 0)
+            yield _Source(stream, data.stat().st_size, 0, by_sha256=True)
     else:
         yield _Source(data, 0, data.tell() if data.seekable() else None)
 
 
-def _md5(data: bytes = b"") -> Any:
-    return hashlib.md5(data, usedforsecurity=False)
-
-
-def _first_piece(blob: BlobClient, length_bytes: int) -> _Piece:
-    answer = blob.download_blob(offset=0, length=length_bytes, max_concurrency=1)
-    found: BlobProperties = answer.properties
-    data = answer.readall()
-    size_bytes = int(str(found.content_range).rpartition("/")[2])
-    md5 = found.content_settings.content_md5
-    return _Piece(data, size_bytes, str(found.etag), bytes(md5) if md5 else None)
-
-
-def _range(blob: BlobClient, offset: int, length_bytes: int, etag: str) -> bytes:
-    answer = blob.download_blob(
-        offset=offset,
-        length=length_bytes,
-        etag=etag,
-        match_condition=MatchConditions.IfNotModified,
-        max_concurrency=1,
-    )
-    data = answer.readall()
-    if len(data) != length_bytes:
-        raise IncompleteReadError(f"{len(data)} of {length_bytes} bytes came")
-    return data
+def _kept(label: Label | None, md5: bytearray | None = None) -> dict[str, Any]:
+    """Arguments with which the SDK keeps a label and an MD5 with a blob."""
+    kind = {"content_type": label.content_type} if label else {}
+    if md5 is not None or label:
+        more: dict[str, Any] = {"content_settings": ContentSettings(content_md5=md5, **kind)}
+        return {**more, "metadata": dict(label.metadata)} if label else more
+    return {}
 
 
 def _info(key: str, size_bytes: int, etag: str, modified: datetime) -> ObjectInfo:

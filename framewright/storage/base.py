@@ -6,18 +6,35 @@ folder and a blob container behave alike. Keys use ``/`` between parts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol, runtime_checkable
 
-from framewright.errors import StoreKeyError
+from framewright.errors import StoreKeyError, StoreUnavailable
 
-__all__ = ["MAX_KEY_BYTES", "ObjectInfo", "Store", "check_key"]
+__all__ = [
+    "MAX_KEY_BYTES",
+    "Found",
+    "Label",
+    "ObjectInfo",
+    "Replaced",
+    "Store",
+    "WrongBytes",
+    "check_key",
+]
 
 MAX_KEY_BYTES = 1024
 """Longest key in UTF-8 bytes: the limit of Azure blob names."""
+
+
+class Replaced(StoreUnavailable):
+    """An object was replaced or deleted while it was read."""
+
+
+class WrongBytes(StoreUnavailable):
+    """What came is not what was put, by its hash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +47,25 @@ class ObjectInfo:
     """Opaque; changes whenever the content is written anew."""
     modified_seconds: float
     """Time of publication, in seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What is kept with a blob, for whoever finds it there."""
+
+    content_type: str
+    metadata: Mapping[str, str]
+    """Names that are words of a programming language, and ASCII values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A blob, and what is kept with it."""
+
+    info: ObjectInfo
+    md5: str
+    """Of its bytes, in hex; empty where whoever wrote it did not say."""
+    metadata: Mapping[str, str]
 
 
 @runtime_checkable
@@ -55,11 +91,15 @@ class Store(Protocol):
     def read(self, key: str) -> bytes:
         """Return a small object's bytes."""
 
-    def open(self, key: str) -> AbstractContextManager[BinaryIO]:
-        """Open an object for sequential reading, in constant memory."""
+    def open(self, key: str, *, sha256: str = "") -> AbstractContextManager[BinaryIO]:
+        """Open an object for sequential reading, in constant memory.
 
-    def download(self, key: str, path: Path) -> None:
-        """Write an object to a local file, which appears whole or not at all."""
+        A store that is reached by a network verifies what it reads: by ``sha256`` where the caller
+        knows it, which is the quickest, else by what the store keeps.
+        """
+
+    def download(self, key: str, path: Path, *, sha256: str = "") -> None:
+        """Write an object to a local file, which appears whole or not at all; see ``open``."""
 
     def stat(self, key: str) -> ObjectInfo | None:
         """Describe an object, or return None where there is none."""

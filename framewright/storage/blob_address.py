@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 from typing import Literal
@@ -11,13 +12,24 @@ from framewright.errors import InputError, StoreKeyError
 from framewright.settings import Settings
 from framewright.storage.base import check_key
 
-__all__ = ["BlobLocation", "SignIn", "is_blob_address", "parse_blob_address", "without_queries"]
+__all__ = [
+    "BlobLocation",
+    "SignIn",
+    "is_blob_address",
+    "parse_blob_address",
+    "without_queries",
+    "without_secrets",
+]
 
 PUBLIC_SUFFIX = ".blob.core.windows.net"
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 _CONTAINER = re.compile(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
 _HOST = re.compile(r"(?P<account>[a-z0-9]{3,24})\.blob\.[a-z0-9.-]+")
+_CONNECTION = re.compile(
+    r"(^|;)\s*(AccountKey|SharedAccessSignature|BlobEndpoint)\s*=", re.IGNORECASE
+)
 _QUERY = re.compile(r"\?[^\s'\"<>)]*")
+_SECRET = re.compile(r"\b((?:sig|AccountKey|SharedAccessSignature)=)[^&;\s'\"]+", re.IGNORECASE)
 _HELP = (
     "use the path of a folder, file://PATH, az://ACCOUNT/CONTAINER/PREFIX, or "
     f"https://ACCOUNT{PUBLIC_SUFFIX}/CONTAINER/PREFIX"
@@ -59,6 +71,11 @@ def without_queries(text: str) -> str:
     return _QUERY.sub("", text)
 
 
+def without_secrets(text: str) -> str:
+    """Return a text without the queries of its addresses, and without signatures and keys."""
+    return _SECRET.sub(r"\1...", without_queries(text))
+
+
 def parse_blob_address(address: str, settings: Settings) -> BlobLocation:
     """Understand an address of blob storage.
 
@@ -98,12 +115,9 @@ def parse_blob_address(address: str, settings: Settings) -> BlobLocation:
             f"{container!r} a container (3 to 63 of a-z, 0-9, single dashes); {_HELP}."
         )
     prefix = f"{check_key(rest.strip('/'))}/" if rest.strip("/") else ""
-    known = _connection(settings)
-    sign_in = _sign_in(parts.query, settings, known, account)
+    sign_in, known = _sign_in(parts.query, settings, account, container)
     public = suffix in ("", PUBLIC_SUFFIX)  # one name for both, wherever the endpoint is
-    endpoint = (
-        _endpoint(account, settings, known, sign_in) if public else f"https://{account}{suffix}"
-    )
+    endpoint = _endpoint(account, settings, known) if public else f"https://{account}{suffix}"
     where = f"{container}/{prefix}".rstrip("/")
     url = f"az://{account}/{where}" if public else f"{endpoint}/{quote(where)}"
     return BlobLocation(account, container, prefix, endpoint, url, sign_in)
@@ -114,45 +128,70 @@ def _hidden(netloc: str, shown: str) -> str:
     return shown.replace(netloc, netloc.rpartition("@")[2]) if "@" in netloc else shown
 
 
-def _connection(settings: Settings) -> dict[str, str]:
-    """The fields of the connection string, by their names in lower case."""
-    text = settings.azure_connection_string.get_secret_value().strip().rstrip(";")
-    if not text:
-        return {}
-    pairs = [part.split("=", 1) for part in text.split(";")]
+def _connection(text: str, source: str) -> dict[str, str]:
+    """The fields of a connection string, by their names in lower case."""
+    pairs = [part.split("=", 1) for part in text.strip().rstrip(";").split(";")]
     fields = {pair[0].strip().lower(): pair[-1].strip() for pair in pairs}
     signed = "sharedaccesssignature" in fields or {"accountname", "accountkey"} <= fields.keys()
     if any(len(pair) != 2 for pair in pairs) or not signed:
         raise InputError(
-            "FRAMEWRIGHT_AZURE_CONNECTION_STRING is not understood: it is NAME=VALUE;NAME=VALUE, "
-            "with SharedAccessSignature, or with AccountName and AccountKey. Copy it again."
+            f"{source} is not understood: it is NAME=VALUE;NAME=VALUE, with "
+            "SharedAccessSignature, or with AccountName and AccountKey. Copy it again."
         )
     return fields
 
 
-def _sign_in(query: str, settings: Settings, known: dict[str, str], account: str) -> SignIn:
-    named = known.get("accountname", account)
+def _sign_in(
+    query: str, settings: Settings, account: str, container: str
+) -> tuple[SignIn, dict[str, str]]:
+    """Return what signs in, the most particular first, and its connection string's fields."""
     if query:
-        return SignIn("sas", "the SAS token of the address", query)
-    if sas := settings.azure_sas.get_secret_value().strip().lstrip("?"):
-        return SignIn("sas", "the SAS token of FRAMEWRIGHT_AZURE_SAS", sas)
-    if not known:
-        return SignIn("entra", "the identity that DefaultAzureCredential found")
-    if named != account:
+        return SignIn("sas", "the SAS token of the address", query), {}
+    text, source = _login(settings, account, container)
+    if not text and (sas := settings.azure_sas.get_secret_value().strip()):
+        text, source = sas, "FRAMEWRIGHT_AZURE_SAS"
+    if text and not _CONNECTION.search(text):
+        return SignIn("sas", f"the SAS token of {source}", text.lstrip("?")), {}
+    if not text:
+        source = "FRAMEWRIGHT_AZURE_CONNECTION_STRING"
+        text = settings.azure_connection_string.get_secret_value().strip()
+    if not text:
+        return SignIn("entra", "the identity that DefaultAzureCredential found"), {}
+    known = _connection(text, source)
+    if (named := known.get("accountname", account)) != account:
         raise InputError(
-            f"FRAMEWRIGHT_AZURE_CONNECTION_STRING is for the account {named!r}, the storage "
-            f"address names {account!r}: set the one that fits."
+            f"{source} is for the account {named!r}, the storage address names {account!r}: set "
+            "the one that fits, or one for each account in FRAMEWRIGHT_AZURE_LOGINS."
         )
-    source = "FRAMEWRIGHT_AZURE_CONNECTION_STRING"
     if sas := known.get("sharedaccesssignature", "").lstrip("?"):
-        return SignIn("sas", f"the SAS token of {source}", sas)
-    return SignIn("account key", f"the account key of {source}", known["accountkey"])
+        return SignIn("sas", f"the SAS token of {source}", sas), known
+    return SignIn("account key", f"the account key of {source}", known["accountkey"]), known
 
 
-def _endpoint(account: str, settings: Settings, known: dict[str, str], sign_in: SignIn) -> str:
+def _login(settings: Settings, account: str, container: str) -> tuple[str, str]:
+    """What FRAMEWRIGHT_AZURE_LOGINS has for a container, else for its account; empty if nothing."""
+    text = settings.azure_logins.get_secret_value().strip()
+    if not text:
+        return "", ""
+    try:
+        logins = json.loads(text)
+    except ValueError:
+        logins = None
+    if not isinstance(logins, dict) or not all(isinstance(v, str) for v in logins.values()):
+        raise InputError(
+            "FRAMEWRIGHT_AZURE_LOGINS is not understood: it is a JSON object, such as "
+            '{"ACCOUNT/CONTAINER": "SAS TOKEN", "ACCOUNT": "CONNECTION STRING"}.'
+        )
+    for place in (f"{account}/{container}", account):
+        if found := logins.get(place, "").strip():
+            return found, f"FRAMEWRIGHT_AZURE_LOGINS for {place!r}"
+    return "", ""
+
+
+def _endpoint(account: str, settings: Settings, known: dict[str, str]) -> str:
     """Base address for ``az://``: from the setting, the connection string, or the public one."""
     endpoint = settings.azure_endpoint.replace("{account}", account)
-    if not endpoint and "CONNECTION_STRING" in sign_in.source:
+    if not endpoint and known:
         endpoint = known.get("blobendpoint", "")
         if not endpoint and (suffix := known.get("endpointsuffix")):
             endpoint = f"{known.get('defaultendpointsprotocol', 'https')}://{account}.blob.{suffix}"

@@ -91,7 +91,7 @@ class LocalStore:
         with self.open(key) as stream:
             return stream.read()
 
-    def open(self, key: str) -> AbstractContextManager[BinaryIO]:
+    def open(self, key: str, *, sha256: str = "") -> AbstractContextManager[BinaryIO]:
         """Open an object for sequential reading."""
         try:
             return self._path(key).open("rb")
@@ -100,7 +100,7 @@ class LocalStore:
         except OSError as error:
             raise StoreUnavailable(f"cannot read {key!r} from {self.url!r}: {error}") from error
 
-    def download(self, key: str, path: Path) -> None:
+    def download(self, key: str, path: Path, *, sha256: str = "") -> None:
         """Write an object to a local file, which appears whole or not at all."""
         partial = path.with_name(path.name + ".part")
         try:

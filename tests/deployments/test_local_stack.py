@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from deployments import local_stack
+from deployments import local_stack, processes
 from deployments.local_stack import Service, Stack, StackError
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -20,7 +20,7 @@ def sleeper(tmp_path: Path) -> Service:
     log = tmp_path / "sleeper.log"
     log.write_text("first\nlast line\n")
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    local_stack._children.append(process)
+    processes.children.append(process)
     return Service("sleeper", process.pid, psutil.Process(process.pid).create_time(), str(log))
 
 

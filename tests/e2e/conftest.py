@@ -37,6 +37,8 @@ class WorkContainer:
     name: str
     endpoint: str
     sas: str
+    connection_string: str
+    """Of whoever may do everything there."""
 
     @property
     def address(self) -> str:
@@ -51,7 +53,9 @@ def work_container(request: pytest.FixtureRequest) -> WorkContainer | None:
     azurite: Azurite = request.getfixturevalue("azurite")
     with azurite.container() as container:
         name = container.container_name
-    return WorkContainer(name, azurite.endpoint, azurite.sas(name, "rcwd"))
+    return WorkContainer(
+        name, azurite.endpoint, azurite.sas(name, "rcwd"), azurite.connection_string
+    )
 
 
 @pytest.fixture(scope="session")

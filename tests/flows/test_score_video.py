@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from prefect.client.schemas.objects import State
 
+from flows import run as running
 from flows import score_video as module
 from framewright.errors import EngineBug
 from framewright.scorers.identity import IdentityScorer
@@ -47,13 +48,13 @@ def stores(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     )
     identity = IdentityScorer.identity
     monkeypatch.setattr(module, "create", lambda *_: SimpleNamespace(identity=identity))
-    monkeypatch.setattr(module, "get_run_logger", lambda: logging.getLogger("test"))
+    monkeypatch.setattr(running, "get_run_logger", lambda: logging.getLogger("test"))
     monkeypatch.setattr(module, "engine_logs", nullcontext)
-    monkeypatch.setattr(module, "_plan", plan)
-    monkeypatch.setattr(module, "_score", score)
-    monkeypatch.setattr(module, "stitch_video", stitch)
-    monkeypatch.setattr(module, "publish_report", report)
-    monkeypatch.setattr(module, "compare_videos", lambda *_: "/out/a.side-by-side.mp4")
+    monkeypatch.setattr(running, "_plan", plan)
+    monkeypatch.setattr(running, "_score", score)
+    monkeypatch.setattr(running, "stitch_video", stitch)
+    monkeypatch.setattr(running, "publish_report", report)
+    monkeypatch.setattr(running, "compare_videos", lambda *_: "/out/a.side-by-side.mp4")
     return seen
 
 
@@ -74,7 +75,9 @@ def test_tasks_get_an_absolute_store(
     stores: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(module, "get_settings", lambda: SimpleNamespace(work_store="work"))
+    monkeypatch.setattr(
+        module, "get_settings", lambda: SimpleNamespace(work_store="work", scratch_folder="")
+    )
     run()
     assert stores == [str(tmp_path / "work")] * 3
 
@@ -82,7 +85,7 @@ def test_tasks_get_an_absolute_store(
 def test_a_comparison_that_fails_is_only_logged(
     stores: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(module, "compare_videos", fail)
+    monkeypatch.setattr(running, "compare_videos", fail)
     made = run(comparison=True)
     assert (made["output"], made["comparison"]) == ("/out/a.mp4", "")
     [line] = [record for record in caplog.records if record.levelno == logging.ERROR]
@@ -92,7 +95,7 @@ def test_a_comparison_that_fails_is_only_logged(
 def test_a_report_that_fails_says_that_the_output_is_there(
     stores: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "publish_report", fail)
+    monkeypatch.setattr(running, "publish_report", fail)
     state = run()
     assert isinstance(state, State)
     assert state.is_failed()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import logging
 import socket
@@ -15,7 +16,7 @@ import pytest
 
 from framewright.errors import InputError, StoreDenied, StoreUnavailable
 from framewright.settings import Settings
-from framewright.storage import Store, open_store
+from framewright.storage import Store, WrongBytes, open_store
 from framewright.storage.blocks import (
     MAX_BLOCK_BYTES,
     MAX_BLOCKS,
@@ -204,6 +205,38 @@ class TestFailuresOnTheWay:
                 get("k")
         assert list(tmp_path.glob("out*")) == []
         assert through.read("k") == data
+
+    @pytest.mark.parametrize("overwrite", [True, False])
+    def test_a_file_that_changes_on_the_way_in_is_replaced(
+        self, overwrite: bool, azure: str, proxy: Proxy, tmp_path: Path
+    ) -> None:
+        """Its MD5 is compared when it is there: no request waits for that of a bundle."""
+        store = open_store(azure, Settings(azure_endpoint=proxy.endpoint))
+        bundle = tmp_path / "bundle"
+        bundle.write_bytes(b"bundle" * (1 << 18))
+        proxy.faults = [("PUT", "bad request")]
+        info = store.put("k", bundle, overwrite=overwrite)
+        assert proxy.requests.count("PUT") == 2
+        assert store.read("k") == bundle.read_bytes()
+        assert store.stat("k") == info
+
+    @pytest.mark.parametrize("data", [b"small", LARGE], ids=["small", "large"])
+    def test_a_reader_that_knows_the_sha256_gets_that_or_nothing(
+        self, data: bytes, through: Store, proxy: Proxy, tmp_path: Path
+    ) -> None:
+        through.put("k", data)
+        wanted = hashlib.sha256(data).hexdigest()
+        with through.open("k", sha256=wanted) as stream:
+            assert stream.read() == data
+        for spoilt in (data[::-1], data[:-1]):
+            through.put("k", spoilt)
+            with pytest.raises(WrongBytes, match=f"came with the SHA256 .* put with {wanted}"):
+                through.download("k", tmp_path / "out", sha256=wanted)
+        assert list(tmp_path.iterdir()) == []
+        proxy.faults = [("GET", "bad answer")]
+        through.put("k", data)
+        with pytest.raises(WrongBytes), through.open("k", sha256=wanted) as stream:
+            stream.read()
 
     def test_nobody_answers(self, azure: str) -> None:
         with socket.socket() as free:

@@ -136,7 +136,10 @@ def test_settings_that_cannot_sign_in(settings: dict[str, str], words: str) -> N
 def test_a_token_in_the_address_of_the_work_store_is_taken_out_at_once(address: str) -> None:
     settings = Settings(work_store=f"{address}?{SAS}")
     assert settings.work_store == address
-    assert settings.azure_sas.get_secret_value() == SAS
+    at = parse_blob_address(settings.work_store, settings)
+    assert (at.sign_in.kind, at.sign_in.secret) == ("sas", SAS)
+    others = parse_blob_address("az://account/other", settings)
+    assert others.sign_in.kind == "entra", "the token is for its container only"
     assert "VerySecret" not in repr(settings) + str(settings) + settings.model_dump_json()
     assert open_store(settings.work_store, settings).url == "az://account/box/a"
     assert Settings(work_store=address, azure_sas=SAS).azure_sas.get_secret_value() == SAS

@@ -1,0 +1,1 @@
+"""Work pools: from what workers make the process, container or pod of a run."""

@@ -1,0 +1,110 @@
+"""Options of the command line that choose a scorer and how videos are treated."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from framewright.errors import InputError
+from framewright.types import ProgressCallback, Treatment
+
+if TYPE_CHECKING:
+    from framewright.scorers import AnyScorer
+
+__all__ = ["add_scorer_options", "chosen_scorer", "chosen_treatment"]
+
+
+def add_scorer_options(parser: argparse.ArgumentParser) -> None:
+    """Add them to the parser of a command."""
+    parser.add_argument(
+        "--scorer", default="fast", metavar="NAME", help="model to apply (default: fast)"
+    )
+    parser.add_argument(
+        "--style",
+        action="append",
+        metavar="PAINTING",
+        help="painting: a name that `framewright styles` lists, or the path of an image file; "
+        "several, each with =WEIGHT or not, are blended",
+    )
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="any other option of the scorer; may be given several times",
+    )
+    parser.add_argument(
+        "--unit-seconds",
+        type=float,
+        metavar="S",
+        help="length of video that one task scores, in seconds (default: 10)",
+    )
+    parser.add_argument(
+        "--stability",
+        type=float,
+        metavar="X",
+        help="how steady the pictures are made: 0 leaves them as the model made them, 1 is "
+        "steadiest (default: what suits the scorer)",
+    )
+    for option, field, text in (
+        ("--on-damage", "on_damage", "a damaged video: refuse it, or hold the last good frame"),
+        ("--interlaced", "interlaced", "an interlaced video: keep its fields, or deinterlace"),
+        (
+            "--hdr",
+            "hdr",
+            "HDR that the scorer does not expect: refuse it, tone-map it to standard range, or "
+            "pass it on as it is",
+        ),
+    ):
+        annotation = Treatment.model_fields[field]
+        parser.add_argument(
+            option,
+            choices=get_args(annotation.annotation),
+            default=annotation.default,
+            help=f"{text} (default: {annotation.default})",
+        )
+
+
+def chosen_treatment(arguments: argparse.Namespace) -> Treatment:
+    """Return what the options say is done to a video, or raise ``InputError``."""
+    if arguments.stability is not None and not 0 <= arguments.stability <= 1:
+        raise InputError(f"--stability {arguments.stability} is not possible; use 0 to 1.")
+    names = ("on_damage", "interlaced", "hdr", "stability")
+    return Treatment(**{name: getattr(arguments, name) for name in names})
+
+
+@contextmanager
+def chosen_scorer(
+    arguments: argparse.Namespace, progress: ProgressCallback | None = None
+) -> Iterator[AnyScorer]:
+    """Construct the scorer; files that its options name by address are here until the end.
+
+    Raises:
+        InputError: an option is not understood, a file cannot be fetched, or the scorer refuses.
+    """
+    from framewright.scorers import create
+    from framewright.settings import get_settings
+    from framewright.sources import local_options
+
+    settings = get_settings()
+    with tempfile.TemporaryDirectory(
+        prefix="framewright-", dir=settings.scratch_folder or None
+    ) as folder:
+        options = local_options(_options(arguments), Path(folder), settings)
+        yield create(arguments.scorer, options, progress)
+
+
+def _options(arguments: argparse.Namespace) -> dict[str, str | list[str]]:
+    options: dict[str, str | list[str]] = {}
+    for text in arguments.option:
+        key, separator, value = text.partition("=")
+        if not separator or not key:
+            raise InputError(f"--option {text!r} is not understood; write it as KEY=VALUE.")
+        options[key] = value
+    if arguments.style:
+        options["style"] = arguments.style if len(arguments.style) > 1 else arguments.style[0]
+    return options
