@@ -137,7 +137,8 @@ def _unsteadiness(
         first, second = net(torch.cat([contents, moved]), style).float().chunk(2)
     inner = slice(_SHIFT + 8, -_SHIFT - 8)
     difference = first.roll((-dy, -dx), (2, 3)) - second
-    return difference[..., inner, inner].square().mean()
+    unsteady: Tensor = difference[..., inner, inner].square().mean()
+    return unsteady
 
 
 def _start(networks: Networks, guess: Tensor, wanted: _Target, contents: Tensor) -> Tensor:
