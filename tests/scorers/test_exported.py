@@ -97,7 +97,7 @@ def test_a_model_that_enlarges(made: Callable[..., Scorer]) -> None:
             lambda x, w: ((x - numbers(0, 0, 9 / 255)) * w.flip(0)).clamp(0, 1),
         ),
     ],
-    ids=str,
+    ids=lambda value: "" if callable(value) else str(value),
 )
 def test_values_are_as_declared(
     said: dict[str, Any], expected: Callable[..., torch.Tensor], made: Callable[..., Scorer]
