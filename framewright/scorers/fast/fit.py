@@ -113,9 +113,9 @@ def fit_style(
         progress(step, _STEPS)
         adam.param_groups[0]["lr"] = _RATE * (1 - 0.9 * step / _STEPS)
         drawn = _drawn(contents, dice)
-        loss = _loss(networks, style, drawn, wanted)
+        loss, painted = _loss(networks, style, drawn, wanted)
         if step % 2:
-            loss = loss + _STEADY * _unsteadiness(networks.net, style, drawn, dice)
+            loss = loss + _STEADY * _unsteadiness(networks.net, style, drawn, painted, dice)
         adam.zero_grad()
         torch.autograd.backward(loss)
         adam.step()
@@ -124,9 +124,13 @@ def fit_style(
 
 
 def _unsteadiness(
-    net: ConditionalStyleNet, style: Tensor, contents: Tensor, dice: torch.Generator
+    net: ConditionalStyleNet,
+    style: Tensor,
+    contents: Tensor,
+    painted: Tensor,
+    dice: torch.Generator,
 ) -> Tensor:
-    """Mean square difference of pictures of one scene, moved by some pixels and with noise.
+    """Mean square difference of what is painted of contents, and of them moved and with noise.
 
     It is what flickers in a video: the steadiness that the trunk was trained for must not be lost.
     """
@@ -134,9 +138,9 @@ def _unsteadiness(
     noise = _NOISE * torch.randn(contents.shape, generator=dice)
     moved = (contents.roll((-dy, -dx), (2, 3)) + noise).clamp(0, 1)
     with torch.autocast("cpu", torch.bfloat16, enabled=cpu_has_bf16()):
-        first, second = net(torch.cat([contents, moved]), style).float().chunk(2)
+        again = net(moved, style).float()
     inner = slice(_SHIFT + 8, -_SHIFT - 8)
-    difference = first.roll((-dy, -dx), (2, 3)) - second
+    difference = painted.roll((-dy, -dx), (2, 3)) - again
     unsteady: Tensor = difference[..., inner, inner].square().mean()
     return unsteady
 
@@ -145,12 +149,14 @@ def _start(networks: Networks, guess: Tensor, wanted: _Target, contents: Tensor)
     """The best of the predictor's guess (1, STYLE_LENGTH) and the shipped styles."""
     drawn = contents[:_BATCH, :, :_SIDE, :_SIDE]
     candidates = torch.cat([guess, networks.named])
-    losses = [float(_loss(networks, style, drawn, wanted)) for style in candidates]
+    losses = [float(_loss(networks, style, drawn, wanted)[0]) for style in candidates]
     return candidates[losses.index(min(losses))].clone()
 
 
-def _loss(networks: Networks, style: Tensor, contents: Tensor, wanted: _Target) -> Tensor:
-    """The loss of the training, and the colours, on contents (N, 3, H, W)."""
+def _loss(
+    networks: Networks, style: Tensor, contents: Tensor, wanted: _Target
+) -> tuple[Tensor, Tensor]:
+    """The loss of the training, and of the colours, on contents (N, 3, H, W); and the pictures."""
     net, encoder = networks.net, networks.encoder
     with torch.autocast("cpu", torch.bfloat16, enabled=cpu_has_bf16()):
         with torch.no_grad():
@@ -162,7 +168,7 @@ def _loss(networks: Networks, style: Tensor, contents: Tensor, wanted: _Target) 
     rough = (painted.diff(dim=-1)).abs().mean() + (painted.diff(dim=-2)).abs().mean()
     off = _off(_colours(painted), wanted.colours)
     total: Tensor = _STYLE * far + _CONTENT * lost + _SMOOTH * rough + _COLOUR * off
-    return total
+    return total, painted
 
 
 def _seen(encoder: SmallEncoder, pictures: Tensor) -> tuple[list[Tensor], list[Tensor]]:
