@@ -11,7 +11,7 @@ from tests.e2e.conftest import Runs
 from tests.torture.expect import observe
 from tests.torture.make import Clip
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 UNITS = ["score unit 0 [0, 25)", "score unit 1 [25, 50)", "score unit 2 [50, 75)"]
 

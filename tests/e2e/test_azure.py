@@ -17,6 +17,7 @@ from tests.torture.make import Clip
 
 pytestmark = [
     pytest.mark.e2e,
+    pytest.mark.slow,
     pytest.mark.skipif(bool(why_not()), reason=why_not() or "it is there"),
 ]
 

@@ -92,6 +92,7 @@ def finish(here: World, arrivals: Arrivals, count: int, seconds: float) -> None:
     here.until(done, seconds, pause=0.5)
 
 
+@pytest.mark.slow
 def test_one_run_for_each_version_whatever_happens(here: World, arrivals: Arrivals) -> None:
     """Ten videos, three messages for each in any order, a relay that is killed."""
     rng = random.Random(5)  # noqa: S311 - an order, the same every time

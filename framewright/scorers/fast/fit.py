@@ -24,7 +24,7 @@ from framewright.scorers.runtime import cpu_has_bf16
 
 __all__ = ["FIT_VERSION", "Networks", "fit_style", "shipped_networks"]
 
-FIT_VERSION = "1"
+FIT_VERSION = "2"
 """Changes whenever the same painting would get other numbers."""
 
 _PAINTING_SIDE = 520

@@ -52,11 +52,13 @@ def fitted_style(path: Path, progress: ProgressCallback | None = None) -> tuple[
     import numpy as np
     import torch
 
+    from framewright.perceptual.small import encoder_sha256
     from framewright.scorers.fast.fit import FIT_VERSION, fit_style
 
     picture = read_painting(path)
     sha256 = file_sha256(path)
-    key = fingerprint({"image": sha256, "fit": FIT_VERSION, "weights": weights_sha256()})
+    seen_by = [weights_sha256(), encoder_sha256()]
+    key = fingerprint({"image": sha256, "fit": FIT_VERSION, "weights": seen_by})
     entry = Path(get_settings().cache_folder).expanduser() / "styles" / f"{key}.json"
     if (kept := _read(entry, key)) is not None:
         logger.info("the style of %s was fitted before", path.name)

@@ -75,7 +75,11 @@ class FastScorer:
         params |= _given(style, numbers, images) if numbers else _found(style, progress)
         self._params = params
         self.identity = ScorerIdentity(
-            name="fast", version="2", weights_sha256=weights_sha256(), params=params
+            name="fast",
+            version="2",
+            weights_sha256=weights_sha256(),
+            params=params,
+            flickers=self._strength > 0,
         )
 
     def setup(self, device: torch.device, threads: int) -> None:
