@@ -33,7 +33,7 @@ class FlickerMeter:
     """Measures videos against the source that they were made from, frame by frame.
 
     Every video has the source's size times a whole number, each its own. Flow is computed on the
-    source at its own size, whose sides have ``LEAST_SIDE`` pixels or more, with the medium preset of
+    source at its own size, at least ``LEAST_SIDE`` pixels each way, with the medium preset of
     OpenCV's DIS.
     """
 
