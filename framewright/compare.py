@@ -21,7 +21,7 @@ from framewright.media.source import check_file, open_source
 from framewright.media.treatment import is_hdr
 from framewright.sandbox import Sandbox
 from framewright.settings import Settings
-from framewright.steady.measure import FlickerMeter, fine_detail
+from framewright.steady.measure import LEAST_SIDE, FlickerMeter, fine_detail
 from framewright.types import Progress, ProgressCallback, Record, VideoInfo
 
 __all__ = ["CompareRequest", "Comparison", "compare", "compare_files"]
@@ -105,6 +105,11 @@ def compare_files(request: CompareRequest, progress: ProgressCallback) -> Compar
     paths = [Path(path) for path in (request.source, request.output, request.against) if path]
     settings = request.settings
     videos = [probe(path, settings) for path in paths]
+    if min(videos[0].width, videos[0].height) < LEAST_SIDE:
+        raise InputError(
+            f"{paths[0].name!r} has {videos[0].width}x{videos[0].height} pixels; motion can be "
+            f"followed where both sides have {LEAST_SIDE} or more. Compare a larger video."
+        )
     for path, video in zip(paths[1:], videos[1:], strict=True):
         _check_size(paths[0], videos[0], path, video)
     meter, details, frames = FlickerMeter(), [0.0] * len(paths), 0

@@ -8,7 +8,6 @@ brings RGB in [0, 1] to what the network was trained on, then ``conv1_1`` to ``c
 from __future__ import annotations
 
 import json
-import pickle
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +18,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from framewright.perceptual.base import CHANNELS
+from framewright.perceptual.weights_file import first_line, load_weights_file
 
 __all__ = ["Kind", "VggEncoder", "read_slice", "slice_kind", "slice_of"]
 
@@ -35,6 +35,8 @@ _PLACES: dict[Kind, tuple[str, tuple[int, ...]]] = {
 }
 """Prefix and numbers of the five convolutions in the files that such networks come in."""
 
+_MAX_BYTES = 1 << 30
+"""Most that a file of a whole network may unpack to."""
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of the pictures that torchvision's networks were trained on."""
 
@@ -123,11 +125,8 @@ def read_slice(path: Path) -> bytes:
         slice_kind(data)
         _loaded(data)
         return data
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
-        raise ValueError(f"torch cannot load it as weights ({_first_line(error)})") from error
-    if not isinstance(state, dict):
+    state = load_weights_file(path, _MAX_BYTES)
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise ValueError("it holds no parameters by name")
     return slice_of(state)
 
@@ -153,7 +152,7 @@ def _loaded(data: bytes) -> dict[str, Tensor]:
     try:
         return _checked(load(data))
     except SafetensorError as error:
-        raise ValueError(f"it is no whole safetensors file ({_first_line(error)})") from error
+        raise ValueError(f"it is no whole safetensors file ({first_line(error)})") from error
 
 
 def _checked(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -167,7 +166,3 @@ def _checked(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         name = wrong[0]
         raise ValueError(f"its {name} has shape {found.get(name)}, not {shapes[name]}")
     return {name: tensors[name].detach().float().contiguous() for name in sorted(shapes)}
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0][:200]

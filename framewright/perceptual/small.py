@@ -40,7 +40,7 @@ class SmallEncoder(nn.Module):
         )
 
     def forward(self, pictures: Tensor) -> list[Tensor]:
-        """See pictures (N, 3, H, W), RGB in [0, 1], sRGB-encoded, H and W of 8 or more."""
+        """See pictures (N, 3, H, W), RGB in [0, 1], sRGB-encoded, H and W of 16 or more."""
         x = (pictures - 0.45) / 0.25
         maps = []
         for place, (conv, head) in enumerate(zip(self.convs, self.heads, strict=True)):

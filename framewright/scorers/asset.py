@@ -85,13 +85,20 @@ def local_path(file: str | Path) -> Path:
     keeps some numbers.
 
     Raises:
-        ScorerOptionError: this is a worker: it opens no file that a manifest names.
+        ScorerOptionError: it is no path, or begins with the home of a user who is not there; or
+            this is a worker: it opens no file that a manifest names.
     """
     if not isinstance(file, str | Path) or not str(file) or "\0" in str(file):
         raise ScorerOptionError(f"{file!r} is not the path of a file.")
     if _rebuilding.get() is not None:
         raise _refused_path(file)
-    return Path(file).expanduser()
+    try:
+        return Path(file).expanduser()
+    except RuntimeError as error:
+        raise ScorerOptionError(
+            f"the file {str(file)!r} cannot be found: its user has no home folder here; give the "
+            "path without '~'."
+        ) from error
 
 
 def references(params: Any) -> Iterator[Asset]:

@@ -5,7 +5,6 @@ Records instead of pictures: a row per object, with its class, score and box. No
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,13 +94,16 @@ class DetectScorer:
         self._weights = asset(weights, _MAX_WEIGHTS_BYTES)
         self.assets = (self._weights,)
         _check_fit(_state_of(self._weights.path), self._build("meta"), self._weights.path, model)
-        self.identity = ScorerIdentity(
+        self.identity = self._identity()
+
+    def _identity(self) -> ScorerIdentity:
+        return ScorerIdentity(
             name="detect",
             version="1",
             weights_sha256=self._weights.sha256,
             params={
                 "weights": self._weights.reference,
-                "model": model,
+                "model": self._model_name,
                 "num_classes": self._num_classes,
                 "labels": self._labels,
                 "threshold": self._threshold,
@@ -216,21 +218,19 @@ def _default_names(num_classes: int) -> list[str]:
 def _state_of(path: Path) -> dict[str, torch.Tensor]:
     """Read a state dict; nothing of the file is run."""
     import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+
+    from framewright.perceptual.weights_file import load_weights_file
 
     try:
-        if path.suffix.lower() == ".safetensors":
-            state: Any = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, SafetensorError, RuntimeError, ValueError, OSError) as error:
+        state = load_weights_file(path, _MAX_WEIGHTS_BYTES)
+    except ValueError as error:
         raise ScorerOptionError(
-            f"the weights {path.name!r} cannot be read as a state dict without running code from "
-            "the file: save them by torch.save(model.state_dict(), ...) or as safetensors "
-            f"({type(error).__name__})."
+            f"the weights {path.name!r} cannot be used: {error}. Save them by "
+            "torch.save(model.state_dict(), ...) or as safetensors."
         ) from error
-    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
+    if not isinstance(state, dict) or not all(
+        isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in state.items()
+    ):
         raise ScorerOptionError(
             f"the weights {path.name!r} hold something else than a state dict: save them by "
             "torch.save(model.state_dict(), ...)."

@@ -7,19 +7,16 @@ upsampling in place of transposed convolutions. Layers have the names that such 
 
 from __future__ import annotations
 
-import pickle
 import re
-import warnings
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from framewright.errors import ScorerOptionError
+from framewright.perceptual.weights_file import load_weights_file
 from framewright.scorers.padding import padded
 
 __all__ = ["TransformerNet", "read_state"]
@@ -112,7 +109,10 @@ def read_state(path: Path, max_bytes: int) -> dict[str, Tensor]:
     Raises:
         ScorerOptionError: it is none, or not of this network: which layers differ, and how.
     """
-    loaded = _load(path, max_bytes)
+    try:
+        loaded = load_weights_file(path, max_bytes)
+    except ValueError as error:
+        raise _refused(path, str(error)) from error
     if isinstance(loaded, Mapping) and isinstance(loaded.get("state_dict"), Mapping):
         loaded = loaded["state_dict"]
     if not isinstance(loaded, Mapping) or not all(isinstance(key, str) for key in loaded):
@@ -136,32 +136,6 @@ def read_state(path: Path, max_bytes: int) -> dict[str, Tensor]:
     return state
 
 
-def _load(path: Path, max_bytes: int) -> Any:
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                unpacked = sum(info.file_size for info in archive.infolist())
-            if unpacked > max_bytes:
-                raise _refused(path, f"it unpacks to {unpacked} bytes; at most {max_bytes}")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what pickles of other versions may bring: it fails
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except ScorerOptionError:
-        raise
-    except pickle.UnpicklingError as error:
-        raise _refused(
-            path,
-            "it is damaged, or holds Python objects instead of tensors alone, which are never "
-            "loaded: they could run any code",
-        ) from error
-    except Exception as error:
-        raise _refused(path, f"it cannot be read: {_first_line(error)}") from error
-
-
 def _bare(key: str) -> str:
     while key.startswith("module."):
         key = key.removeprefix("module.")
@@ -180,10 +154,6 @@ def _shape(key: str, wanted: Tensor, found: object) -> str:
 def _some(texts: list[str]) -> str:
     rest = len(texts) - _SHOWN
     return ", ".join(texts[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
 def _refused(path: Path, why: str) -> ScorerOptionError:

@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 
 from framewright.steady.flow import Floats, flow_of, grey_of, grid_of, warped
 
-__all__ = ["FlickerMeter", "fine_detail"]
+__all__ = ["LEAST_SIDE", "FlickerMeter", "fine_detail"]
+
+LEAST_SIDE = 32
+"""Of a source, in pixels: OpenCV finds no flow in much smaller pictures."""
 
 _CUT_SHARE = 0.4
 """Share of pixels that can be followed, below which two frames are taken for a scene cut."""
@@ -30,7 +33,8 @@ class FlickerMeter:
     """Measures videos against the source that they were made from, frame by frame.
 
     Every video has the source's size times a whole number, each its own. Flow is computed on the
-    source at its own size, with the medium preset of OpenCV's DIS.
+    source at its own size, at least ``LEAST_SIDE`` pixels each way, with the medium preset of
+    OpenCV's DIS.
     """
 
     def __init__(self) -> None:

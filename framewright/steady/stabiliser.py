@@ -37,7 +37,7 @@ _DETAIL_FLOOR = 0.25
 
 
 def kept_share(stability: float) -> float:
-    """Share of the picture before that is kept where it can be: 0 to 0.95."""
+    """Share of the picture before that is kept where it can be: 0 to 0.97."""
     return _MOST_KEPT * stability
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -182,8 +183,13 @@ class Trap:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "torch cannot load it"),
-        (saved(Trap()), "torch cannot load it"),
+        (b"", "it cannot be read"),
+        (b"a text file", "it (is damaged|cannot be read)"),
+        (b"\x80\x02", "it (is damaged|cannot be read)"),
+        (b".", "it (is damaged|cannot be read)"),
+        (pickle.dumps({"a": 1.0}, 2)[:-6], "it (is damaged|cannot be read)"),
+        (saved(Trap()), "it is damaged, or holds Python objects"),
+        (saved({"features.0.weight": 1}), "no parameters by name"),
         (saved([1]), "no parameters by name"),
         (saved({"features.0.weight": torch.zeros(64, 3, 3, 3)}), "it has no features"),
         (

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["field", "frames_model", "node", "tensor"]
+__all__ = ["field", "frames_model", "node", "tensor", "varint"]
 
 FLOAT = 1
 TYPES = {"float32": 1, "uint8": 2, "int64": 7, "float16": 10}
 
 
 def varint(value: int) -> bytes:
+    """A number in groups of seven bits, the lowest first."""
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)

@@ -65,6 +65,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path, weights: Path) -> None:
         ("", "is not the path of a file"),
         (3, "is not the path of a file"),
         ("a\0b", "is not the path of a file"),
+        ("~no-such-user/x.png", "its user has no home folder here; give the path without '~'"),
         (f"asset:{HASH}.pth", "cannot be read"),
     ):
         with pytest.raises(ScorerOptionError, match=said):

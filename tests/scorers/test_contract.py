@@ -34,7 +34,7 @@ def _optimised(folder: Path) -> dict[str, Any]:
     encoder = folder / "encoder.safetensors"
     encoder.write_bytes(random_slice())
     style = _painting(folder)["image"]
-    return {"style": style, "encoder": str(encoder), "steps": 1, "short_side": 48}
+    return {"style": style, "encoder": str(encoder), "steps": 1, "short_side": 64}
 
 
 def _weights(folder: Path) -> dict[str, Any]:

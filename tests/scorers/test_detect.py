@@ -117,7 +117,13 @@ class Harm:
         return print, ("run",)
 
 
-@pytest.mark.parametrize("content", [b"", b"no weights", pickle.dumps({"a": Harm()}, 2)])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b"no weights", b"a text file", b"\x80\x02", b".", b"PK\x03\x04"),
+        *(pickle.dumps({"a": Harm()}, 2), pickle.dumps({"a": 1.0}, 2)[:-6]),
+    ],
+)
 def test_a_file_that_is_no_state_dict_is_refused(
     content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

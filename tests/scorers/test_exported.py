@@ -15,7 +15,7 @@ from framewright.errors import InputError, ScorerOptionError
 from framewright.scorers import Scorer, create, rebuild
 from framewright.scorers.exported.declaration import Declaration
 from framewright.scorers.exported.onnx_file import check_onnx
-from tests.scorers.onnx_bytes import field, frames_model, node, tensor
+from tests.scorers.onnx_bytes import field, frames_model, node, tensor, varint
 
 pytest.importorskip("openvino")
 
@@ -229,6 +229,18 @@ def test_numbers_in_other_files_are_not_read(number: int, tmp_path: Path) -> Non
     model = tmp_path / "model.onnx"
     model.write_bytes(hostile_models(secret)[number])
     with pytest.raises(ScorerOptionError, match="keeps numbers in other files, which are not read"):
+        create("exported", {"model": str(model), "declaration": {}})
+
+
+def test_a_tag_of_more_than_32_bits_does_not_hide_a_field(tmp_path: Path) -> None:
+    """A runtime that keeps the low 32 bits reads it as the field of the other file."""
+    location = field(1, "location") + field(2, "secret")
+    hidden = varint(13 << 3 | 2 | 1 << 32) + varint(len(location)) + location
+    hidden += varint(14 << 3 | 1 << 32) + varint(1)
+    named = tensor("w", np.zeros((1, 3, 1, 1), np.float32), hidden)
+    model = tmp_path / "model.onnx"
+    model.write_bytes(frames_model([node("Add", ["frames", "w"], "pictures")], [named]))
+    with pytest.raises(ScorerOptionError, match="it has a tag that is none"):
         create("exported", {"model": str(model), "declaration": {}})
 
 

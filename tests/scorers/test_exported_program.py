@@ -100,6 +100,28 @@ def test_the_scorer_on_a_worker(dynamic: bool, saved: Path, net: nn.Module, tmp_
             worker.prepare(12, 21)  # type: ignore[attr-defined]
 
 
+class Counting(nn.Module):
+    """Writes into what it has stored: into a buffer, a view of one, and running means."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("count", torch.zeros(3, 1, 1))
+        self.norm = nn.BatchNorm2d(3, momentum=0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.count.add_(0.1)  # type: ignore[operator]
+        self.count[1:].view(-1).mul_(2.0)  # type: ignore[index]
+        return self.norm(x) + self.count + self.norm.running_mean[:, None, None]  # type: ignore[index]
+
+
+def test_what_a_program_has_stored_stays(tmp_path: Path) -> None:
+    program = read_program(export(Counting(), tmp_path / "net.pt2", dynamic=False), 1 << 20)
+    given = frames(12, 20)[:1]
+    first = program(given)
+    assert torch.equal(first, program(given))
+    assert not torch.equal(first, program(1 - given))
+
+
 class Deadly:
     """Unpickling it runs a command."""
 

@@ -64,6 +64,16 @@ def test_what_does_not_belong_together_is_refused(
         compared(cfr25.path, other)
 
 
+def test_a_tiny_source_is_refused(cfr25: Clip, tmp_path: Path) -> None:
+    tiny = tmp_path / "tiny.mp4"
+    ffmpeg("-i", cfr25.path, "-vf", "scale=64:30", "-frames:v", "3", tiny)
+    with pytest.raises(InputError, match=r"has 64x30 pixels; .* both sides have 32 or more"):
+        compared(tiny, tiny)
+    least = tmp_path / "least.mp4"
+    ffmpeg("-i", cfr25.path, "-vf", "scale=32:32", "-frames:v", "3", least)
+    assert compared(least, least).frames == 3  # type: ignore[attr-defined]
+
+
 def test_an_output_that_names_other_files_is_refused(
     cfr25: Clip, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

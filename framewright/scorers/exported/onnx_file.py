@@ -17,6 +17,8 @@ __all__ = ["check_onnx"]
 
 _MAX_DEPTH = 64
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_MAX_TAG = 0xFFFF_FFFF
+"""Parsers keep the low 32 bits of a tag: a larger one is another field to them."""
 
 _MESSAGES: dict[str, dict[int, str]] = {
     "Model": {7: "Graph", 20: "Training", 25: "Function"},
@@ -87,6 +89,8 @@ def _fields(data: memoryview, span: Span) -> Iterator[tuple[int, int, Span]]:
     at, end = span
     while at < end:
         tag, at = _varint(data, at, end)
+        if tag > _MAX_TAG:
+            raise _NotOnnx("it has a tag that is none")
         number, kind = tag >> 3, tag & 7
         if kind == _VARINT:
             value, at = _varint(data, at, end)

@@ -32,6 +32,8 @@ _SKIPPED = (
     "torch.ops.aten._assert_tensor_metadata.default",
 )
 """They only check sizes."""
+_UPDATING = ("aten::batch_norm", "aten::instance_norm", "aten::native_batch_norm")
+"""They may write into their fourth and fifth argument, which their schemas do not say."""
 _DTYPES = {
     **{1: torch.uint8, 2: torch.int8, 3: torch.int16, 4: torch.int32, 5: torch.int64},
     **{6: torch.float16, 7: torch.float32, 8: torch.float64, 12: torch.bool, 13: torch.bfloat16},
@@ -86,12 +88,14 @@ class Program(nn.Module):
         for index, name in enumerate(self._names):
             self.register_buffer(f"tensor{index}", tensors[name])
         self._spent = _last_uses(calls, result)
+        self._written = _written(calls, self._names)
 
     def forward(self, frames: Tensor) -> Tensor:
-        """Run the calls one after the other."""
-        values: dict[str, Any] = {
-            name: getattr(self, f"tensor{index}") for index, name in enumerate(self._names)
-        }
+        """Run the calls one after the other, each time with its tensors as they were stored."""
+        values: dict[str, Any] = {}
+        for index, name in enumerate(self._names):
+            stored = getattr(self, f"tensor{index}")
+            values[name] = stored.clone() if name in self._written else stored
         values[self._frames] = frames.clone()  # some operators write into their input
         for call, spent in zip(self._calls, self._spent, strict=True):
             given = [_filled(value, values, frames.device) for value in call.positional]
@@ -271,6 +275,28 @@ def _last_uses(calls: list[_Call], result: str) -> list[set[str]]:
         spent.append(used - later)
         later |= used
     return spent[::-1]
+
+
+def _written(calls: list[_Call], stored: list[str]) -> set[str]:
+    """The stored tensors that calls may write into, themselves or through a view of them."""
+    origins = {name: {name} for name in stored}
+    written: set[str] = set()
+    for call in calls:
+        given = [*call.positional, *call.named.values()]
+        schema = getattr(call.function, "_schema", None)
+        changes = schema is not None and schema.is_mutable
+        if schema is not None and schema.name in _UPDATING:
+            changed = call.positional[3:5] + list(call.named.values())
+        else:
+            changed = given if changes else []
+        for name in _names(changed):
+            written |= origins.get(name, set())
+        seen = given if changes else given[:1]  # a view is one of the first argument
+        found = set().union(*(origins.get(name, set()) for name in _names(seen)))
+        for result in call.results:
+            for name in [result] if isinstance(result, str) else result:
+                origins[name] = found
+    return written
 
 
 def _refused(path: Path, why: str) -> ScorerOptionError:

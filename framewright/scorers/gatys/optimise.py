@@ -30,9 +30,9 @@ _COLD_STEP, _WARM_STEP = 0.03, 0.01
 """First change of the values in [0, 1], root mean square."""
 _STEADINESS = 100.0
 """Weight of staying near to the picture before: see docs/adr/0012."""
-_LEAST_SIDE, _MULTIPLE = 48, 4
-"""Frames are extended to what the encoder's poolings take, and to a size from which on OpenCV's
-flow is the same in every process."""
+_LEAST_SIDE, _MULTIPLE = 64, 4
+"""Frames are extended to what the encoder's poolings take, and to a size from which on
+``FlowEstimator`` finds their motion."""
 _HALVED_FROM = 128
 """Shorter side from which a frame with none before it is first optimised at half its size."""
 

@@ -20,7 +20,14 @@ if TYPE_CHECKING:
     from framewright.perceptual.slices import VggEncoder
     from framewright.perceptual.small import SmallEncoder
 
-__all__ = ["check_number", "encoder_asset", "open_encoder", "packed", "unpacked"]
+__all__ = [
+    "checked_number",
+    "checked_switch",
+    "encoder_asset",
+    "open_encoder",
+    "packed",
+    "unpacked",
+]
 
 _LONGEST_SIDES = (512, 384, 256, 128)
 """Of the painting as it travels, in pixels: the first at which it fits into ``_PACKED_BYTES``."""
@@ -127,15 +134,39 @@ def open_encoder(weights: Asset | None, zero_padding: bool) -> VggEncoder | Smal
         raise ScorerOptionError(f"{weights.reference} is no encoder: {error}.") from error
 
 
-def check_number(name: str, value: object, least: float, most: float, whole: bool) -> None:
-    """Refuse what is not a number in a range.
+def checked_number(name: str, value: object, least: float, most: float, whole: bool) -> float:
+    """Return a number in a range, from a number or from the text of one.
+
+    Returns:
+        An int where it is ``whole``, else a float.
 
     Raises:
-        ScorerOptionError: it is not.
+        ScorerOptionError: it is none, or out of range.
     """
-    allowed = (int,) if whole else (int, float)
-    if type(value) not in allowed or not least <= value <= most or not math.isfinite(value):  # type: ignore[operator, arg-type]
-        kind = "a whole number" if whole else "a number"
+    allowed = (int, str) if whole else (int, float, str)
+    kind = int if whole else float
+    try:
+        number = kind(value) if type(value) in allowed else math.nan  # type: ignore[call-overload, arg-type]
+    except (ValueError, OverflowError):
+        number = math.nan
+    if not least <= number <= most:
+        what = "a whole number" if whole else "a number"
         raise ScorerOptionError(
-            f"option {name} of scorer 'gatys' is {kind} from {least:g} to {most:g}, not {value!r}."
+            f"option {name} of scorer 'gatys' is {what} from {least:g} to {most:g}, not {value!r}."
         )
+    return number
+
+
+def checked_switch(name: str, value: object) -> bool:
+    """Return a bool, from one or from the text ``true`` or ``false``.
+
+    Raises:
+        ScorerOptionError: it is something else.
+    """
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    raise ScorerOptionError(
+        f"option {name} of scorer 'gatys' is a bool, true or false, not {value!r}."
+    )

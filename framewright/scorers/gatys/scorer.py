@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from framewright.errors import ScorerOptionError
 from framewright.scorers.fast.weights import style_names, weights_sha256
 from framewright.scorers.gatys.options import (
-    check_number,
+    checked_number,
+    checked_switch,
     encoder_asset,
     open_encoder,
     packed,
@@ -49,7 +50,7 @@ class GatysScorer:
                 texture alone.
             steps: evaluations of the loss for each frame, 1 to 2000; the first frame of a scene
                 gets four times as many. 0 for 12, or for 300 with compat.
-            short_side: pixels of the shorter side at which larger frames are optimised, 48 to
+            short_side: pixels of the shorter side at which larger frames are optimised, 64 to
                 2160; strokes are as large in the frame as they are in the painting.
             encoder: ``small``, which is shipped; ``vgg19``, which is downloaded; or a file.
             compat: do what the 2018 reference did: every frame alone, from itself, in a square.
@@ -58,32 +59,37 @@ class GatysScorer:
         Raises:
             ScorerOptionError: no image, or a value that is not possible.
         """
-        check_number("strength", strength, 0, 1, whole=False)
-        check_number("steps", steps, 0, 2000, whole=True)
-        check_number("short_side", short_side, 48, 2160, whole=True)
-        if type(compat) is not bool:
-            raise ScorerOptionError(f"option compat of scorer 'gatys' is a bool, not {compat!r}.")
-        if compat and str(encoder) == "small":
+        self._strength = checked_number("strength", strength, 0, 1, whole=False)
+        chosen = int(checked_number("steps", steps, 0, 2000, whole=True))
+        self._side = int(checked_number("short_side", short_side, 64, 2160, whole=True))
+        self._compat = checked_switch("compat", compat)
+        if self._compat and str(encoder) == "small":
             raise ScorerOptionError("compat compares with VGG-19: use encoder=vgg19 or its file.")
-        if compat and strength != 0.5:
+        if self._compat and self._strength != 0.5:
             raise ScorerOptionError("compat has the reference's weights: leave strength as it is.")
         self._painting = _checked(painting) if painting else packed(_image(style))
         self._weights = encoder_asset(str(encoder))
         self.assets = () if self._weights is None else (self._weights,)
-        self._strength, self._side, self._compat = float(strength), short_side, compat
-        self._steps = steps or (_COMPAT_STEPS if compat else _STEPS)
-        self.context_frames = 0 if compat else _CONTEXT_FRAMES
+        self._steps = chosen or (_COMPAT_STEPS if self._compat else _STEPS)
+        self.context_frames = 0 if self._compat or not self._strength else _CONTEXT_FRAMES
+        self.identity = self._identity(Path(style).name)
+
+    def _identity(self, style: str) -> ScorerIdentity:
         params: dict[str, Any] = {
-            "style": Path(style).name,
+            "style": style,
             "strength": self._strength,
             "steps": self._steps,
-            "short_side": short_side,
+            "short_side": self._side,
             "encoder": "small" if self._weights is None else self._weights.reference,
-            "compat": compat,
+            "compat": self._compat,
             "painting": self._painting,
         }
-        self.identity = ScorerIdentity(
-            name="gatys", version="1", weights_sha256=_shipped_sha256(), params=params
+        return ScorerIdentity(
+            name="gatys",
+            version="1",
+            weights_sha256=_shipped_sha256(),
+            params=params,
+            flickers=self._strength > 0,
         )
 
     def setup(self, device: torch.device, threads: int) -> None:
@@ -108,9 +114,14 @@ class GatysScorer:
         self._before = None
 
     def score(self, frames: torch.Tensor) -> torch.Tensor:
-        """Optimise consecutive frames, shape (N, 3, H, W), one after the other."""
+        """Optimise consecutive frames, shape (N, 3, H, W), one after the other.
+
+        Without strength they are returned as they are.
+        """
         import torch
 
+        if not self._strength:
+            return frames
         with torch.inference_mode(False), torch.enable_grad():
             before, pictures = self._before, []
             for frame in torch.split(frames.clone(), 1):
