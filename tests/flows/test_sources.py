@@ -30,6 +30,19 @@ def test_only_whole_sources_outside_of_the_outputs_are_listed(tmp_path: Path) ->
     assert found[0].video == f"{tmp_path}/a/c.MOV"
 
 
+def test_a_name_that_cannot_be_a_key_stops_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    place(tmp_path / "b.mp4")
+    place(tmp_path / "a\\b.mp4")
+    place(Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp4")))
+    (tmp_path / "loop.mp4").symlink_to("loop.mp4")
+    for _ in range(2):
+        assert [one.name for one in list_sources(str(tmp_path), [], SUFFIXES)] == ["b.mp4"]
+    assert len(caplog.messages) == 3
+    assert all("is left out" in one and one.isascii() for one in caplog.messages)
+
+
 def test_a_file_that_is_written_anew_is_another_version(tmp_path: Path) -> None:
     path = place(tmp_path / "a.mp4")
     [first] = list_sources(str(tmp_path), [], SUFFIXES)
