@@ -21,11 +21,13 @@ from flows.parameters import Look
 from framewright.errors import InputError
 from framewright.storage import Store
 
-__all__ = ["Choice", "choose", "notes_for"]
+__all__ = ["Choice", "Ours", "choose", "notes_for"]
 
 FOLDER_NOTE = "framewright.yaml"
 NOTE_SUFFIX = ".framewright.yaml"
 METADATA_PREFIX = "framewright_"
+RESULT_MARK = "job"
+"""Metadata, after the prefix, that every blob has which ``framewright.delivery`` has written."""
 MAX_NOTE_BYTES = 16 << 10
 _NOT_JSON = frozenset(
     f"tag:yaml.org,2002:{name}" for name in ("binary", "timestamp", "set", "omap", "pairs")
@@ -39,6 +41,10 @@ class Choice:
     look: Look
     notes: tuple[str, ...]
     """Keys of the files that were read, and "metadata"."""
+
+
+class Ours(Exception):
+    """The video is a result of framewright, and no source."""
 
 
 class _Plain(yaml.SafeLoader):
@@ -85,9 +91,17 @@ def choose(
         has: whether the store has a key, where that is known already.
 
     Raises:
+        Ours: the video is a result.
         InputError: a note cannot be read, or says what is not possible.
         TransientError: the storage does not answer.
     """
+    metadata = {
+        name.lower().removeprefix(METADATA_PREFIX): value
+        for name, value in store.metadata(key).items()
+        if name.lower().startswith(METADATA_PREFIX)
+    }
+    if RESULT_MARK in metadata:
+        raise Ours(f"{key!r} is a result: its metadata has {METADATA_PREFIX}{RESULT_MARK}.")
     look, read = default, []
     for note in notes_for(key):
         if has is not None and not has(note):
@@ -95,11 +109,6 @@ def choose(
         if (said := _read(store, note)) is not None:
             look = _with(look, said, note)
             read.append(note)
-    metadata = {
-        name.lower().removeprefix(METADATA_PREFIX): value
-        for name, value in store.metadata(key).items()
-        if name.lower().startswith(METADATA_PREFIX)
-    }
     if metadata:
         look = _with(look, _from_metadata(metadata), "metadata")
         read.append("metadata")

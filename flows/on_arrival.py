@@ -11,9 +11,10 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
-from flows.choose import choose
+from flows.choose import Ours, choose
 from flows.dispatch import output_folder, runs_of, score_deployment, start
 from flows.parameters import Look, MediaAddress, MediaFolder
+from flows.sources import is_below
 from flows.versions import bare_etag, version_key
 from framewright.errors import InputError
 from framewright.storage import ObjectInfo, Store
@@ -69,7 +70,11 @@ def on_arrival(
                 message=f"{video} has been replaced since: it has the ETag {current} by now, whose "
                 "own event starts its run.",
             )
+        if is_below(video, open_here(output).url):
+            raise Ours(f"{video} lies where results go.")
         choice = choose(store, name, look)
+    except Ours as ours:
+        return Completed(name="Ours", message=f"{ours} Results start no runs.")
     except InputError as error:
         return Failed(message=str(error))
     log.info("%s is scored as %s (%s)", video, choice.look, ", ".join(choice.notes) or "default")

@@ -5,14 +5,18 @@ from pathlib import Path
 
 import pytest
 from azure.storage.blob import ContainerClient
+from prefect.client.schemas.objects import State
+from prefect.logging import disable_run_logger
 
-from flows.choose import MAX_NOTE_BYTES, _check_modest, choose
+from flows.choose import MAX_NOTE_BYTES, Ours, _check_modest, choose
+from flows.on_arrival import on_arrival
 from flows.parameters import Look
 from flows.score_video import score_video
 from framewright.errors import InputError
 from framewright.settings import Settings
 from framewright.storage import LocalStore, Store
 from framewright.storage.azure import AzureStore
+from framewright.storage.base import Label
 
 DEFAULT = Look(scorer="fast", style="wave", unit_seconds=5.0)
 
@@ -55,6 +59,27 @@ def test_metadata_of_the_blob_wins_over_all(azure: str, settings: Settings) -> N
     assert choice.look == Look(style="minotaur", unit_seconds=7.5, comparison=True)
     assert choice.notes == ("framewright.yaml", "metadata")
     assert store.metadata("not there") == {}
+
+
+def test_a_result_is_no_source(azure: str, settings: Settings) -> None:
+    store = AzureStore(azure)
+    store.put("x/framewright.yaml", b"style: [")
+    store.put("x/a.mp4", b"video", label=Label("video/mp4", {"framewright_job": "0" * 64}))
+    with pytest.raises(Ours, match="'x/a.mp4' is a result"):
+        choose(store, "x/a.mp4", DEFAULT)
+    with disable_run_logger():
+        state = on_arrival.fn(f"{azure}/x/a.mp4", f"{azure}/out")
+    assert isinstance(state, State)
+    assert (state.name, state.is_completed()) == ("Ours", True)
+
+
+def test_what_lies_where_results_go_starts_no_run(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    store.put("out/a.mp4", b"video")
+    with disable_run_logger():
+        state = on_arrival.fn(f"{tmp_path}/out/a.mp4", f"{tmp_path}/out", root=str(tmp_path))
+    assert isinstance(state, State)
+    assert (state.name, state.is_completed()) == ("Ours", True)
 
 
 def test_another_scorer_does_not_get_the_style_of_the_one_before(store: Store) -> None:
