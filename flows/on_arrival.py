@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from typing import Any
+from urllib.parse import unquote
 
 from prefect import flow, get_client
 from prefect.client.schemas.objects import State
@@ -59,6 +60,8 @@ def on_arrival(
     try:
         if name == video:
             raise InputError(f"{video!r} does not lie below {root!r}: correct `root`.")
+        if video.startswith("https://"):
+            name = unquote(name)
         store = open_here(folder)
         found = _there(store, name)
         if found is None:

@@ -65,7 +65,7 @@ def test_a_result_is_no_source(azure: str, settings: Settings) -> None:
     store = AzureStore(azure)
     store.put("x/framewright.yaml", b"style: [")
     store.put("x/a.mp4", b"video", label=Label("video/mp4", {"framewright_job": "0" * 64}))
-    with pytest.raises(Ours, match="'x/a.mp4' is a result"):
+    with pytest.raises(Ours, match=r"'x/a\.mp4' is a result"):
         choose(store, "x/a.mp4", DEFAULT)
     with disable_run_logger():
         state = on_arrival.fn(f"{azure}/x/a.mp4", f"{azure}/out")

@@ -7,7 +7,7 @@ import pytest
 from flows.dispatch import output_folder
 from flows.sources import SUFFIXES, is_below, list_sources
 from flows.versions import bare_etag, version_key
-from framewright.storage import open_store
+from framewright.storage import LocalStore, open_store
 
 LONG_AGO = time.time() - 1000
 
@@ -59,6 +59,20 @@ def test_blobs_have_the_address_and_the_key_that_their_events_give(azure: str) -
     [found] = list_sources(azure, [], SUFFIXES)
     assert found.video == f"{azure}/x/a b.mp4"
     assert found.key == version_key(found.video, f'"{bare_etag(info.etag)}"')
+
+
+def test_where_addresses_have_percent_signs_listings_have_them_as_events_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Abroad(LocalStore):
+        url = "https://acc.blob.core.chinacloudapi.cn/media/incoming"
+
+    place(tmp_path / "day 1/a#b.mp4")
+    monkeypatch.setattr("flows.sources.open_here", lambda _: Abroad(tmp_path))
+    [found] = list_sources(Abroad.url, [], SUFFIXES)
+    assert found.video == f"{Abroad.url}/day%201/a%23b.mp4"
+    assert found.name == "day 1/a#b.mp4"
+    assert output_folder(Abroad.url, found.name) == f"{Abroad.url}/day%201/"
 
 
 @pytest.mark.parametrize("etag", ['"0x8D"', "0x8D", 'W/"0x8D"', ' "0x8D" '])
