@@ -73,7 +73,7 @@ def test_settings_give_rules_with_addresses_as_arrivals_have_them(
     [
         (
             {"watch": "", "poll_seconds": "1"},
-            "neither FRAMEWRIGHT_RELAY_WATCH nor FRAMEWRIGHT_INCOMING",
+            "FRAMEWRIGHT_RELAY_WATCH names nothing",
         ),
         ({"watch": "/in"}, "nothing would tell of arrivals"),
         ({"watch": "/in", "outputs": "/in", "poll_seconds": "1"}, "lies where results go"),
