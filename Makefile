@@ -94,7 +94,7 @@ train: $(STAMP) ## train all weights that are shipped: make train TRAIN="--vgg F
 	$(BIN)/python -m training $(TRAIN)
 
 down: ## stop what `make up` or `make demo KEEP=1` left running
-	@if [ -x $(BIN)/python ]; then $(BIN)/python -m deployments.local_stack down && $(BIN)/python -m deployments.up down; fi
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m deployments.local_stack down; a=$$?; $(BIN)/python -m deployments.up down && exit $$a; fi
 
-clean: down ## remove what was built and measured, not the results in output/
+clean: down ## remove what was built and measured, and .stack (videos and results of `make up`), not the results in output/
 	rm -rf $(VENV) .azurite .demo .stack .fuzz build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

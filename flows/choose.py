@@ -8,6 +8,7 @@ watched folder and in every folder from there to the video's; ``NAME.framewright
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -20,12 +21,17 @@ from flows.parameters import Look
 from framewright.errors import InputError
 from framewright.storage import Store
 
-__all__ = ["Choice", "choose", "notes_for"]
+__all__ = ["Choice", "Ours", "choose", "notes_for"]
 
 FOLDER_NOTE = "framewright.yaml"
 NOTE_SUFFIX = ".framewright.yaml"
 METADATA_PREFIX = "framewright_"
+RESULT_MARK = "job"
+"""Metadata, after the prefix, that every blob has which ``framewright.delivery`` has written."""
 MAX_NOTE_BYTES = 16 << 10
+_NOT_JSON = frozenset(
+    f"tag:yaml.org,2002:{name}" for name in ("binary", "timestamp", "set", "omap", "pairs")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +43,24 @@ class Choice:
     """Keys of the files that were read, and "metadata"."""
 
 
-class _NoAliases(yaml.SafeLoader):
-    """A loader without aliases, of which a few lines can stand for gigabytes."""
+class Ours(Exception):
+    """The video is a result of framewright, and no source."""
+
+
+class _Plain(yaml.SafeLoader):
+    """A loader of what JSON has, too, and no more.
+
+    Without aliases, of which a few lines can stand for gigabytes, and without the tags that make
+    bytes, dates, sets and pairs; what looks like a date is text.
+    """
+
+    yaml_constructors = {  # noqa: RUF012 - as PyYAML has it
+        tag: made for tag, made in yaml.SafeLoader.yaml_constructors.items() if tag not in _NOT_JSON
+    }
+    yaml_implicit_resolvers = {  # noqa: RUF012
+        letter: [one for one in ways if one[0] not in _NOT_JSON]
+        for letter, ways in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
@@ -69,9 +91,17 @@ def choose(
         has: whether the store has a key, where that is known already.
 
     Raises:
+        Ours: the video is a result.
         InputError: a note cannot be read, or says what is not possible.
         TransientError: the storage does not answer.
     """
+    metadata = {
+        name.lower().removeprefix(METADATA_PREFIX): value
+        for name, value in store.metadata(key).items()
+        if name.lower().startswith(METADATA_PREFIX)
+    }
+    if RESULT_MARK in metadata:
+        raise Ours(f"{key!r} is a result: its metadata has {METADATA_PREFIX}{RESULT_MARK}.")
     look, read = default, []
     for note in notes_for(key):
         if has is not None and not has(note):
@@ -79,11 +109,6 @@ def choose(
         if (said := _read(store, note)) is not None:
             look = _with(look, said, note)
             read.append(note)
-    metadata = {
-        name.lower().removeprefix(METADATA_PREFIX): value
-        for name, value in store.metadata(key).items()
-        if name.lower().startswith(METADATA_PREFIX)
-    }
     if metadata:
         look = _with(look, _from_metadata(metadata), "metadata")
         read.append("metadata")
@@ -100,10 +125,12 @@ def _read(store: Store, note: str) -> Mapping[str, Any] | None:
             f"{MAX_NOTE_BYTES}."
         )
     try:
-        said = yaml.load(store.read(note), Loader=_NoAliases)  # noqa: S506 - a safe loader
+        text = store.read(note)
     except KeyError:
         return None  # deleted meanwhile
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    try:
+        said = yaml.load(text, Loader=_Plain)  # noqa: S506 - a safe loader
+    except Exception as error:  # noqa: BLE001 - PyYAML raises whatever a wrong value makes of it
         raise InputError(f"{note!r} is not YAML: {' '.join(str(error).split())[:300]}.") from None
     if said is None:
         return {}
@@ -135,6 +162,7 @@ def _with(look: Look, said: Mapping[str, Any], note: str) -> Look:
         base |= {"style": "", "scorer_options": {}}
     try:
         chosen = Look.model_validate({**base, **said})
+        chosen.model_dump_json()  # as the server gets it
     except ValidationError as error:
         wrong = "; ".join(
             f"{'.'.join(map(str, one['loc']))}={str(one['input'])[:60]!r}: {one['msg']}"
@@ -143,6 +171,11 @@ def _with(look: Look, said: Mapping[str, Any], note: str) -> Look:
         raise InputError(
             f"{note!r} sets what is not possible: {wrong}. Allowed names: "
             f"{', '.join(Look.model_fields)}."
+        ) from None
+    except (ValueError, RecursionError):
+        raise InputError(
+            f"{note!r} has a value that cannot be sent to the server; use text, numbers and lists, "
+            "not more than a few levels deep."
         ) from None
     for name, field in Look.model_json_schema()["properties"].items():
         value = getattr(chosen, name)
@@ -154,7 +187,7 @@ def _with(look: Look, said: Mapping[str, Any], note: str) -> Look:
 
 
 def _check_modest(said: object, note: str) -> None:
-    """Refuse names of files, and what the server would replace by its own variables."""
+    """Refuse what JSON has not, names of files, and what the server would replace by variables."""
     values: list[object] = [said]
     while values:
         value = values.pop()
@@ -166,4 +199,11 @@ def _check_modest(said: object, note: str) -> None:
             raise InputError(
                 f"{note!r} has {value[:60]!r}: what lies with a video names no files, addresses or "
                 "templates; only the deployment's parameters do."
+            )
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise InputError(f"{note!r} has the number {value}; use one that is finite.")
+        elif not (value is None or isinstance(value, str | bool | int | float)):
+            raise InputError(
+                f"{note!r} has a value of the type {type(value).__name__}; use text, numbers and "
+                "lists."
             )

@@ -55,9 +55,9 @@ def output_folder(output: str, name: str) -> str:
 
     Args:
         output: address of the folder for all results.
-        name: the video's address below the folder that was watched or listed.
+        name: the video's key below the folder that was watched or listed.
     """
-    folder = PurePosixPath(name).parent
+    folder = PurePosixPath(quote(name) if output.startswith("https://") else name).parent
     parts = [output.rstrip("/"), *(folder.parts if str(folder) != "." else ())]
     return "/".join(parts) + "/"
 

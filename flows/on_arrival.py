@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from typing import Any
+from urllib.parse import unquote
 
 from prefect import flow, get_client
 from prefect.client.schemas.objects import State
@@ -11,9 +12,10 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
-from flows.choose import choose
+from flows.choose import Ours, choose
 from flows.dispatch import output_folder, runs_of, score_deployment, start
 from flows.parameters import Look, MediaAddress, MediaFolder
+from flows.sources import is_below
 from flows.versions import bare_etag, version_key
 from framewright.errors import InputError
 from framewright.storage import ObjectInfo, Store
@@ -58,6 +60,8 @@ def on_arrival(
     try:
         if name == video:
             raise InputError(f"{video!r} does not lie below {root!r}: correct `root`.")
+        if video.startswith("https://"):
+            name = unquote(name)
         store = open_here(folder)
         found = _there(store, name)
         if found is None:
@@ -69,7 +73,11 @@ def on_arrival(
                 message=f"{video} has been replaced since: it has the ETag {current} by now, whose "
                 "own event starts its run.",
             )
+        if is_below(video, open_here(output).url):
+            raise Ours(f"{video} lies where results go.")
         choice = choose(store, name, look)
+    except Ours as ours:
+        return Completed(name="Ours", message=f"{ours} Results start no runs.")
     except InputError as error:
         return Failed(message=str(error))
     log.info("%s is scored as %s (%s)", video, choice.look, ", ".join(choice.notes) or "default")

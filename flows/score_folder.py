@@ -16,7 +16,7 @@ from prefect.logging import get_run_logger
 from prefect.states import Failed
 from pydantic import Field
 
-from flows.choose import choose
+from flows.choose import Ours, choose
 from flows.dispatch import output_folder, score_deployment, start
 from flows.parameters import Look, MediaFolder
 from flows.sources import SUFFIXES, Found, list_sources
@@ -78,6 +78,8 @@ def _score_all(
         _await(client, under_way, ends, at_a_time - 1)
         try:
             run, ended = _begin(client, found, folder, output, look)
+        except Ours:
+            continue
         except InputError as error:
             ends[found.name] = f"Refused: {error}"
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from flows.versions import bare_etag, version_key
 from tasks.login import open_here
@@ -27,7 +28,7 @@ class Found:
     video: str
     """Its address."""
     name: str
-    """What follows the listed folder in the address."""
+    """Its key in the listed folder: what follows that in the address, without percent signs."""
     etag: str
     size_bytes: int
     modified_seconds: float
@@ -60,7 +61,8 @@ def list_sources(folder: str, outputs: Sequence[str], suffixes: Sequence[str]) -
     store = open_here(folder)
     now, is_local = time.time(), store.url.startswith("/")
     for info in store.list():
-        video = f"{store.url.rstrip('/')}/{info.key}"
+        name = quote(info.key) if store.url.startswith("https://") else info.key  # as events do
+        video = f"{store.url.rstrip('/')}/{name}"
         if any(is_below(video, output) for output in outputs):
             continue
         if not info.size_bytes or (is_local and abs(now - info.modified_seconds) < SETTLED_SECONDS):

@@ -18,7 +18,7 @@ from prefect.logging import get_run_logger
 from prefect.states import Failed
 from pydantic import Field
 
-from flows.choose import choose
+from flows.choose import Ours, choose
 from flows.dispatch import is_known, output_folder, runs_of, score_deployment, start
 from flows.parameters import Look, MediaFolder
 from flows.sources import SUFFIXES, Found, list_sources
@@ -119,6 +119,8 @@ def _sweep(
             if unknown and _has_result(found, chosen, newer):
                 done.finished.append(found.video)
                 continue
+        except Ours:
+            continue
         except InputError as error:
             done.refused.append(f"{found.video}: {error}")
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
@@ -12,7 +13,7 @@ from urllib.parse import quote
 from pydantic import ValidationError
 
 from framewright import __version__
-from framewright.errors import StoreDenied
+from framewright.errors import SourceRefused, StoreDenied
 from framewright.files import file_sha256
 from framewright.outputs import output_suffix, resolve_place
 from framewright.plan import planned_before
@@ -87,6 +88,7 @@ def deliver(
         The same, by the address where it is now.
 
     Raises:
+        SourceRefused: another version of the source is there by now, whose result belongs there.
         StoreDenied: it may not be written there.
         StoreUnavailable: the storage does not answer.
     """
@@ -104,6 +106,7 @@ def send(path: Path, target: RemoteFile, manifest: Manifest, sha256: str, origin
     if (there := _looked(target)) is not None and _same(there, path, sha256):
         logger.info("%s is there already", target.url)
         return there.info.etag
+    _check_newest(origin)
     label = Label(
         _TYPES.get(path.suffix.lower(), "application/octet-stream"),
         {
@@ -116,6 +119,24 @@ def send(path: Path, target: RemoteFile, manifest: Manifest, sha256: str, origin
         },
     )
     return target.store.put(target.key, path, label=label).etag
+
+
+def _check_newest(origin: Origin) -> None:
+    """Refuse where another version of a remote source is there, whose result would be overwritten.
+
+    One that is gone, or may not be looked at any more, has no result but this.
+    """
+    if not isinstance(origin.place, RemoteFile):
+        return
+    found = None
+    with suppress(StoreDenied):
+        found = origin.place.store.stat(origin.place.key)
+    if found is not None and found.etag != origin.etag:
+        raise SourceRefused(
+            "superseded",
+            f"{origin.url!r} has been replaced while it was scored: it has the ETag {found.etag} "
+            f"by now, not {origin.etag}, and the result of that version belongs in its place.",
+        )
 
 
 def done_before(store: Store, origin: Origin, order: JobOrder) -> Done | None:

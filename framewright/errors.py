@@ -61,6 +61,7 @@ RefusalReason = Literal[
     "too_large",
     "unsupported",
     "too_slow",
+    "superseded",
     "crash",
 ]
 

@@ -24,6 +24,7 @@ ON_ARRIVAL = "on-arrival"
 PAGE = 200
 """The server's own limit on runs in one answer."""
 TIMEOUT_SECONDS = 30.0
+_IS_IT_ONE = "Is PREFECT_API_URL the address of a Prefect server, ending in /api?"
 
 
 class ServerDown(Exception):
@@ -77,12 +78,8 @@ class Server:
         found: set[str] = set()
         left = iter(keys)
         while part := list(islice(left, PAGE)):
-            runs = self._call(
-                "POST",
-                "/flow_runs/filter",
-                {"flow_runs": {"idempotency_key": {"any_": part}}, "limit": PAGE},
-            )
-            found.update(run["idempotency_key"] for run in runs)
+            runs = self._runs({"flow_runs": {"idempotency_key": {"any_": part}}, "limit": PAGE})
+            found.update(str(run.get("idempotency_key")) for run in runs)
         return found
 
     def keys_on_arrival(self, since: datetime) -> set[str]:
@@ -94,18 +91,16 @@ class Server:
         found: set[str] = set()
         offset = 0
         while True:
-            runs = self._call(
-                "POST",
-                "/flow_runs/filter",
+            runs = self._runs(
                 {
                     "deployments": {"name": {"any_": [ON_ARRIVAL]}},
                     "flow_runs": {"expected_start_time": {"after_": since.isoformat()}},
                     "sort": "EXPECTED_START_TIME_DESC",
                     "limit": PAGE,
                     "offset": offset,
-                },
+                }
             )
-            found.update(str(run["parameters"].get("key", "")) for run in runs)
+            found.update(str((run.get("parameters") or {}).get("key", "")) for run in runs)
             offset += len(runs)
             if len(runs) < PAGE:
                 return found
@@ -115,6 +110,16 @@ class Server:
         if self._client is not None:
             self._client.__exit__(None, None, None)
             self._client = None
+
+    def _runs(self, asked: object) -> list[dict[str, Any]]:
+        """Return the runs that a filter finds; what is wrong with a filter is wrong for all."""
+        try:
+            runs = self._call("POST", "/flow_runs/filter", asked)
+        except Refused as refused:
+            raise ServerDown(f"it does not list its runs: {refused}") from None
+        if not isinstance(runs, list) or not all(isinstance(run, dict) for run in runs):
+            raise ServerDown(f"it answers no list of runs. {_IS_IT_ONE}")
+        return runs
 
     def _call(self, method: Any, path: str, body: object) -> Any:
         try:
@@ -130,7 +135,10 @@ class Server:
         except (httpx.HTTPError, RuntimeError) as error:  # the latter: no API is configured
             self.close()
             raise ServerDown(f"{type(error).__name__}: {str(error)[:300]}") from None
-        return json.loads(answer.content) if answer.content else None
+        try:
+            return json.loads(answer.content) if answer.content else None
+        except (ValueError, RecursionError):
+            raise ServerDown(f"it answers no JSON. {_IS_IT_ONE}") from None
 
     def _connected(self) -> SyncPrefectClient:
         if self._client is None:

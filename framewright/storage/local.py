@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import shutil
 import tempfile
@@ -17,12 +18,16 @@ from framewright.storage.base import ObjectInfo, check_key
 
 __all__ = ["LocalStore", "remove_older"]
 
+logger = logging.getLogger(__name__)
+
 _STAGING = ".staging"
 _MAX_NAME_BYTES = 255
 _LEFT_BEHIND_SECONDS = 24 * 3600.0
 """A staged file of that age belongs to a process that was killed: a put takes minutes at most."""
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 """How file systems without hard links refuse one: SMB, exFAT, some of FUSE."""
+_skipped: set[str] = set()
+"""Files that a listing of this process has left out."""
 _swept: set[Path] = set()
 """Staging folders that this process has cleaned."""
 
@@ -117,15 +122,35 @@ class LocalStore:
             return _describe(key, path)
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                return None
+            raise
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
-        """Yield objects whose key begins with ``prefix``, in the order of their keys."""
+        """Yield objects whose key begins with ``prefix``, in the order of their keys.
+
+        A file whose name cannot be a key is none of the store's; it is skipped, and logged once.
+        """
         folder = prefix.rpartition("/")[0]
         start = self._root / check_key(folder) if folder else self._root
         keys = (path.relative_to(self._root).as_posix() for path in self._files(start))
         for key in sorted(key for key in keys if key.startswith(prefix)):
-            if (info := self.stat(key)) is not None:
+            try:
+                info = self.stat(key)
+            except (StoreKeyError, PermissionError) as error:
+                self._skip(key, error)
+                continue
+            if info is not None:
                 yield info
+            elif (self._root / key).is_symlink():
+                self._skip(key, "it is a link that leads to no file")
+
+    def _skip(self, key: str, why: object) -> None:
+        entry = f"{self.url}/{key}"
+        if entry not in _skipped:
+            _skipped.add(entry)
+            logger.warning("%r is left out: %s", entry, why)
 
     def _files(self, start: Path) -> Iterator[Path]:
         for here, folders, names in os.walk(start):

@@ -1,17 +1,22 @@
 """How one video is scored, decided by what lies with it; on both kinds of store."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 from azure.storage.blob import ContainerClient
+from prefect.client.schemas.objects import State
+from prefect.logging import disable_run_logger
 
-from flows.choose import MAX_NOTE_BYTES, choose
+from flows.choose import MAX_NOTE_BYTES, Ours, _check_modest, choose
+from flows.on_arrival import on_arrival
 from flows.parameters import Look
 from flows.score_video import score_video
 from framewright.errors import InputError
 from framewright.settings import Settings
 from framewright.storage import LocalStore, Store
 from framewright.storage.azure import AzureStore
+from framewright.storage.base import Label
 
 DEFAULT = Look(scorer="fast", style="wave", unit_seconds=5.0)
 
@@ -56,6 +61,27 @@ def test_metadata_of_the_blob_wins_over_all(azure: str, settings: Settings) -> N
     assert store.metadata("not there") == {}
 
 
+def test_a_result_is_no_source(azure: str, settings: Settings) -> None:
+    store = AzureStore(azure)
+    store.put("x/framewright.yaml", b"style: [")
+    store.put("x/a.mp4", b"video", label=Label("video/mp4", {"framewright_job": "0" * 64}))
+    with pytest.raises(Ours, match=r"'x/a\.mp4' is a result"):
+        choose(store, "x/a.mp4", DEFAULT)
+    with disable_run_logger():
+        state = on_arrival.fn(f"{azure}/x/a.mp4", f"{azure}/out")
+    assert isinstance(state, State)
+    assert (state.name, state.is_completed()) == ("Ours", True)
+
+
+def test_what_lies_where_results_go_starts_no_run(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    store.put("out/a.mp4", b"video")
+    with disable_run_logger():
+        state = on_arrival.fn(f"{tmp_path}/out/a.mp4", f"{tmp_path}/out", root=str(tmp_path))
+    assert isinstance(state, State)
+    assert (state.name, state.is_completed()) == ("Ours", True)
+
+
 def test_another_scorer_does_not_get_the_style_of_the_one_before(store: Store) -> None:
     store.put("framewright.yaml", b"scorer: identity\n")
     assert choose(store, "a.mp4", DEFAULT).look == Look(scorer="identity", unit_seconds=5.0)
@@ -78,6 +104,15 @@ def test_another_scorer_does_not_get_the_style_of_the_one_before(store: Store) -
         (b"scorer_options: {image: /etc/passwd}", "names no files"),
         (b"scorer_options: {a: [{b: 'az://acc/x/y.png'}]}", "names no files"),
         (b"scorer_options: {__prefect_kind: jinja, template: x}", "names no files"),
+        (b"scorer_options: {image: !!binary L2V0Yy9wYXNzd2Q=}", "is not YAML.*binary"),
+        (b"scorer_options: {image: !!set {? /etc/passwd}}", "is not YAML.*set"),
+        (b"scorer_options: {image: !!pairs [/etc: /passwd]}", "is not YAML.*pairs"),
+        (b"scorer_options: {image: !!omap [/etc: /passwd]}", "is not YAML.*omap"),
+        (b"unit_seconds: !!timestamp soon", "is not YAML.*timestamp"),
+        (b"comparison: !!bool foo", "is not YAML"),
+        (b"unit_seconds: !!int ''", "is not YAML"),
+        (b"scorer_options: {a: .nan}", "finite"),
+        (b"scorer_options: {a: " + b"[" * 270 + b"]" * 270 + b"}", "(is not YAML|cannot be sent)"),
     ],
 )
 def test_a_bad_note_is_refused_by_its_name(store: Store, note: bytes, words: str) -> None:
@@ -85,6 +120,17 @@ def test_a_bad_note_is_refused_by_its_name(store: Store, note: bytes, words: str
     with pytest.raises(InputError, match=rf"(?s)'a/framewright.yaml'.*{words}"):
         choose(store, "a/b.mp4", DEFAULT)
     assert choose(store, "c.mp4", DEFAULT).look == DEFAULT, "nobody else's trouble"
+
+
+def test_only_what_json_has_passes_the_guard() -> None:
+    for value in (b"/etc/passwd", {"/etc/passwd"}, ("/etc", "passwd"), date(2026, 1, 1)):
+        with pytest.raises(InputError, match=f"the type {type(value).__name__}"):
+            _check_modest({"scorer_options": {"image": value}}, "a note")
+
+
+def test_what_looks_like_a_date_is_text(store: Store) -> None:
+    store.put("framewright.yaml", b"scorer: identity\nscorer_options: {a: 2026-01-02}\n")
+    assert choose(store, "a.mp4", DEFAULT).look.scorer_options == {"a": "2026-01-02"}
 
 
 def test_an_empty_note_says_nothing(store: Store) -> None:

@@ -7,7 +7,7 @@ import pytest
 from flows.dispatch import output_folder
 from flows.sources import SUFFIXES, is_below, list_sources
 from flows.versions import bare_etag, version_key
-from framewright.storage import open_store
+from framewright.storage import LocalStore, open_store
 
 LONG_AGO = time.time() - 1000
 
@@ -30,6 +30,19 @@ def test_only_whole_sources_outside_of_the_outputs_are_listed(tmp_path: Path) ->
     assert found[0].video == f"{tmp_path}/a/c.MOV"
 
 
+def test_a_name_that_cannot_be_a_key_stops_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    place(tmp_path / "b.mp4")
+    place(tmp_path / "a\\b.mp4")
+    place(Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp4")))
+    (tmp_path / "loop.mp4").symlink_to("loop.mp4")
+    for _ in range(2):
+        assert [one.name for one in list_sources(str(tmp_path), [], SUFFIXES)] == ["b.mp4"]
+    assert len(caplog.messages) == 3
+    assert all("is left out" in one and one.isascii() for one in caplog.messages)
+
+
 def test_a_file_that_is_written_anew_is_another_version(tmp_path: Path) -> None:
     path = place(tmp_path / "a.mp4")
     [first] = list_sources(str(tmp_path), [], SUFFIXES)
@@ -46,6 +59,20 @@ def test_blobs_have_the_address_and_the_key_that_their_events_give(azure: str) -
     [found] = list_sources(azure, [], SUFFIXES)
     assert found.video == f"{azure}/x/a b.mp4"
     assert found.key == version_key(found.video, f'"{bare_etag(info.etag)}"')
+
+
+def test_where_addresses_have_percent_signs_listings_have_them_as_events_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Abroad(LocalStore):
+        url = "https://acc.blob.core.chinacloudapi.cn/media/incoming"
+
+    place(tmp_path / "day 1/a#b.mp4")
+    monkeypatch.setattr("flows.sources.open_here", lambda _: Abroad(tmp_path))
+    [found] = list_sources(Abroad.url, [], SUFFIXES)
+    assert found.video == f"{Abroad.url}/day%201/a%23b.mp4"
+    assert found.name == "day 1/a#b.mp4"
+    assert output_folder(Abroad.url, found.name) == f"{Abroad.url}/day%201/"
 
 
 @pytest.mark.parametrize("etag", ['"0x8D"', "0x8D", 'W/"0x8D"', ' "0x8D" '])

@@ -136,6 +136,27 @@ def test_what_lies_with_a_video_decides_and_may_be_wrong(server: Server, tmp_pat
     assert "## Refused: what lies with them is wrong: 1" in page
 
 
+@pytest.mark.parametrize(
+    "note",
+    [
+        b"unit_seconds: !!timestamp soon",
+        b"comparison: !!bool foo",
+        b"scorer_options: {a: !!binary /w==}",
+        b"scorer_options: {a: " + b"[" * 270 + b"]" * 270 + b"}",
+    ],
+)
+def test_a_bad_note_beside_the_oldest_video_stops_no_other(
+    server: Server, tmp_path: Path, note: bytes
+) -> None:
+    for name, age in (("old", 0), ("new", 10)):
+        place(tmp_path / f"in/{name}.mp4", age)
+    (tmp_path / "in/old.framewright.yaml").write_bytes(note)
+    done = swept(tmp_path)
+    assert [one["video"] for one in server.started] == [f"{tmp_path}/in/new.mp4"]
+    [words] = done.refused
+    assert "'old.framewright.yaml'" in words
+
+
 def test_a_page_stays_small(tmp_path: Path) -> None:
     done = module.Sweep(started=["x" * 100] * 1000, finished=["y"] * 1000)
     page = module._page(done)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -18,13 +19,14 @@ ARRIVAL = Arrival("az://acc/media/incoming/a.mp4", "0x8D", 5, root="az://acc/med
 
 class Answers(BaseHTTPRequestHandler):
     status = 204
+    words = b""
 
     def do_GET(self) -> None:
         self._say(422, b"CSRF protection is disabled.")  # what a real one says of /csrf-token
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
-        self._say(self.status)
+        self._say(self.status, self.words)
 
     def _say(self, status: int, words: bytes = b"") -> None:
         self.send_response(status)
@@ -73,6 +75,38 @@ def test_only_what_is_wrong_with_the_event_is_held_against_it(
         server.emit([(ARRIVAL, 1)])
     monkeypatch.setattr(Answers, "status", 204)
     server.emit([(ARRIVAL, 1)])
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (200, b"<html>Sign in</html>"),
+        (200, b"\xff\xfe"),
+        (200, b'{"detail": "x"}'),
+        (200, b"[1]"),
+        (200, b""),
+        (400, b"bad filter"),
+        (422, b"bad filter"),
+    ],
+)
+def test_what_is_no_list_of_runs_is_a_server_that_is_down(
+    server: Server, monkeypatch: pytest.MonkeyPatch, status: int, words: bytes
+) -> None:
+    monkeypatch.setattr(Answers, "status", status)
+    monkeypatch.setattr(Answers, "words", words)
+    with pytest.raises(ServerDown):
+        server.keys_with_run(["k"])
+    with pytest.raises(ServerDown):
+        server.keys_on_arrival(datetime.now(UTC))
+
+
+def test_an_answer_that_is_no_servers_is_no_receipt(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Answers, "status", 200)
+    monkeypatch.setattr(Answers, "words", b"<html>Sign in</html>")
+    with pytest.raises(ServerDown, match="PREFECT_API_URL"):
+        server.emit([(ARRIVAL, 1)])
 
 
 def test_a_server_that_is_not_there_is_down() -> None:

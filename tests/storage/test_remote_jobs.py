@@ -17,6 +17,7 @@ import pytest
 from azure.storage.blob import BlobClient, ContainerClient
 
 from framewright.cli import main
+from framewright.delivery import _check_newest
 from framewright.errors import InputError, ScorerOptionError, SourceRefused, StoreDenied
 from framewright.settings import Settings, get_settings
 from framewright.sources import fetch, find, local_options
@@ -238,6 +239,16 @@ class TestFetch:
         path, now = fetch(origin, tmp_path, get_settings())
         assert path.read_bytes() == b"other" * 1000
         assert (now.etag, now.size_bytes) == (find(file, get_settings()).etag, 5000)
+
+    def test_only_the_newest_version_or_one_that_is_gone_is_delivered(self, places: Places) -> None:
+        file = self.file(places, b"one")
+        origin = find(file, get_settings())
+        _check_newest(origin)
+        places.put("v.mp4", b"other")
+        with pytest.raises(SourceRefused, match=r"superseded.*has been replaced"):
+            _check_newest(origin)
+        places.incoming.delete_blob("v.mp4")
+        _check_newest(origin)
 
     def test_bytes_whose_md5_nobody_kept_are_verified_by_block(
         self, places: Places, tmp_path: Path
