@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 HOME = PROJECT / ".demo"
 OUTPUT = PROJECT / "output"
 SAMPLE = PROJECT / "demo" / "sample.mp4"
-SHORT_UNIT_SECONDS, UNIT_SECONDS = 2.0, 10.0
+SHORT_UNIT_SECONDS, UNIT_SECONDS = 4.0, 10.0
 SHORT_VIDEO_SECONDS = 60.0
 """Up to here units are short, so that a clip of some seconds has work for every core."""
 POLL_SECONDS = 0.4

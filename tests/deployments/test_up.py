@@ -52,11 +52,14 @@ def test_the_password_is_made_once_and_known_to_every_part(home: Path) -> None:
 
 
 def test_each_service_sees_its_own_secrets_only(home: Path) -> None:
-    write_private(home, {"all": {"A": "1"}, "relay": {"B": "2"}, "prefect worker": {"C": "3"}})
+    write_private(
+        home,
+        {"all": {"OF_ALL": "1"}, "relay": {"OF_RELAY": "2"}, "prefect worker": {"OF_WORKER": "3"}},
+    )
     stack = Stack(str(home), "http://127.0.0.1:9/api", "tcp://127.0.0.1:9")
     worker = stack.environment("prefect worker")
-    assert (worker["A"], worker["C"]) == ("1", "3")
-    assert "B" not in worker
+    assert (worker["OF_ALL"], worker["OF_WORKER"]) == ("1", "3")
+    assert "OF_RELAY" not in worker
     assert read_private(home / "nothing here") == {}
 
 
