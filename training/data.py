@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-__all__ = ["Contents"]
+__all__ = ["Contents", "load_at"]
 
 _SHORT_SIDES = (256, 320, 400, 512)
 """Sizes at which each photo is kept. A frame of 640x360 lies in the middle."""
@@ -30,7 +30,7 @@ class Contents:
         self.generator = generator
         self.synthetic = synthetic
         self.photos = [
-            [_load(path, side) for side in _SHORT_SIDES] for path in sorted(folder.glob("*.png"))
+            [load_at(path, side) for side in _SHORT_SIDES] for path in sorted(folder.glob("*.png"))
         ]
 
     def batch(self, count: int, size: int) -> tuple[Tensor, Tensor]:
@@ -82,7 +82,7 @@ class Contents:
         return (picture + grain * noise).clamp(0, 1)
 
 
-def _load(path: Path, side: int) -> Tensor:
+def load_at(path: Path, side: int) -> Tensor:
     """The photo as uint8 (3, H, W) with its shorter side at ``side`` pixels."""
     with Image.open(path) as image:
         rgb = image.convert("RGB")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
+
+from training.data import load_at
 
 __all__ = ["Pictures"]
 
@@ -28,7 +28,7 @@ class Pictures:
     def __init__(self, folders: Sequence[Path], generator: torch.Generator) -> None:
         self.generator = generator
         paths = [p for f in folders for p in sorted(f.iterdir()) if p.suffix in _SUFFIXES]
-        self.pictures = [[_load(path, side) for side in _SIDES] for path in paths]
+        self.pictures = [[load_at(path, side) for side in _SIDES] for path in paths]
 
     def batch(self, count: int, size: int) -> Tensor:
         """Pictures (count, 3, size, size) in [0, 1]."""
@@ -68,13 +68,3 @@ class Pictures:
         if self._uniform() < 0.5:
             crop = crop.flip(-1)
         return crop.rot90(self._index(4), (1, 2))
-
-
-def _load(path: Path, side: int) -> Tensor:
-    """The picture as uint8 (3, H, W) with its shorter side at ``side`` pixels."""
-    with Image.open(path) as image:
-        rgb = image.convert("RGB")
-    scale = side / min(rgb.size)
-    size = (max(side, round(rgb.width * scale)), max(side, round(rgb.height * scale)))
-    pixels = np.asarray(rgb.resize(size, Image.Resampling.LANCZOS))
-    return torch.from_numpy(pixels.copy()).permute(2, 0, 1).contiguous()
