@@ -158,7 +158,7 @@ def test_videos_with_three_messages_each(here: World, arrivals: Arrivals, count:
 def test_a_flood_of_poison_among_good_ones(here: World, arrivals: Arrivals, queues: Queues) -> None:
     """A thousand messages of twenty kinds, some as long as a queue takes them."""
     rng = random.Random(9)  # noqa: S311 - an order, the same every time
-    kinds = {**POISON, "words": (b"hello " * 10_900, POISON["words"][1])}
+    kinds = {**POISON, "words": (b"hello " * 10_901, POISON["words"][1])}
     bad = [body for body, _ in kinds.values() for _ in range(50)]
     good = [rng.choice(arrivals.put(f"v{n}.mp4")) for n in range(20)]
     messages = bad + good
