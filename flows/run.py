@@ -234,8 +234,8 @@ def _score(job_key: str, store: str, board: ProgressBoard) -> tuple[set[int], fl
     log, began = get_run_logger(), time.perf_counter()
     connected = began
     opened = open_here(store)
-    units = list(load_manifest(opened, job_key).units)
-    done = finished_units(opened, load_manifest(opened, job_key))
+    manifest = load_manifest(opened, job_key)
+    units, done = list(manifest.units), finished_units(opened, manifest)
     todo = [unit for unit in units if unit.index not in done]
     finished = [unit for unit in units if unit.index in done]
     log.info("%d of %d units are scored already", len(finished), len(units))

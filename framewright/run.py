@@ -123,13 +123,12 @@ class _Job:
         workers = workers or self._settings.worker_count(len(visible_gpus()))
         with self._clock("score"):
             units = _score_all(self._store, manifest, workers, self._settings, self._progress)
-        remote = isinstance(target, RemoteFile)
         file = self._folder / local_name(target.name) if isinstance(target, RemoteFile) else target
         with self._clock("stitch"):
             stitched = stitch(
                 self._store, manifest, path, file, settings=self._settings, progress=self._progress
             )
-        if remote or origin.etag:
+        if isinstance(target, RemoteFile) or origin.etag:
             with self._clock("deliver"):
                 stitched = deliver(self._store, manifest, stitched, target, origin)
         return self._report(manifest, units, stitched)

@@ -60,13 +60,18 @@ def cfr25(clip_folder: Path) -> Clip:
     return make("cfr25", clip_folder)
 
 
-@pytest.fixture(scope="session")
-def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
-    """Azurite, once for all tests; without it they are skipped unless FAIL_WITHOUT_AZURITE=1."""
+def _need_azurite() -> None:
+    """Skip where there is no Azurite, or fail there if FAIL_WITHOUT_AZURITE=1."""
     if reason := azurite_module.why_not():
         if os.environ.get("FAIL_WITHOUT_AZURITE") == "1":
             pytest.fail(reason)
         pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
+    """Azurite, once for all tests; without it they are skipped unless FAIL_WITHOUT_AZURITE=1."""
+    _need_azurite()
     with azurite_module.running(tmp_path_factory.mktemp("azurite")) as running:
         yield running
 
@@ -74,10 +79,7 @@ def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
 @pytest.fixture(scope="session")
 def queues(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Queues]:
     """Azurite's queues, as ``azurite``."""
-    if reason := azurite_module.why_not():
-        if os.environ.get("FAIL_WITHOUT_AZURITE") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
+    _need_azurite()
     with azurite_module.queues(tmp_path_factory.mktemp("queues")) as running:
         yield running
 

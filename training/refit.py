@@ -10,6 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from framewright.scorers.fast.fit import Networks, fit_style
+from framewright.scorers.fast.weights import tensors_under
 from training.paintings import PAINTINGS, load_painting
 
 __all__ = ["refit"]
@@ -24,14 +25,11 @@ def refit(arguments: argparse.Namespace) -> None:
     if metadata.get("refitted"):
         return
 
-    def under(prefix: str) -> dict[str, torch.Tensor]:
-        return {
-            name.removeprefix(prefix): value.float()
-            for name, value in tensors.items()
-            if name.startswith(prefix)
-        }
-
-    networks = Networks.of(under("trunk."), under("predictor."), under("style.").values())
+    exact = {name: value.float() for name, value in tensors.items()}
+    trunk, predictor, named = (
+        tensors_under(prefix, exact) for prefix in ("trunk.", "predictor.", "style.")
+    )
+    networks = Networks.of(trunk, predictor, named.values())
     for painting in PAINTINGS:
         style = fit_style(
             load_painting(painting, arguments.paintings), lambda done, total: None, networks

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from framewright.scorers.fast.network import STYLE_LENGTH, ConditionalStyleNet
 from framewright.scorers.fast.predictor import StylePredictor
+from framewright.scorers.fast.weights import tensors_under
 from training import losses
 from training.data import Contents
 from training.export import export
@@ -215,11 +216,10 @@ def _bank(arguments: argparse.Namespace, vgg: VggSlice) -> Bank:
 
 def load_trunk(path: Path, net: ConditionalStyleNet, styles: Tensor) -> None:
     """Take trunk and styles from exported weights."""
-    tensors = load_file(path)
-    trunk = {n.removeprefix("trunk."): t.float() for n, t in tensors.items() if "trunk." in n}
-    net.load_state_dict(trunk)
+    tensors = {name: value.float() for name, value in load_file(path).items()}
+    net.load_state_dict(tensors_under("trunk.", tensors))
     for row, painting in enumerate(PAINTINGS):
-        styles[row] = tensors[f"style.{painting.name}"].float()
+        styles[row] = tensors[f"style.{painting.name}"]
 
 
 def _neutral_style() -> Tensor:

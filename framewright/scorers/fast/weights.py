@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Style", "load_predictor", "load_weights", "style_names", "styles", "weights_sha256"]
+__all__ = [
+    "Style",
+    "load_predictor",
+    "load_weights",
+    "style_names",
+    "styles",
+    "tensors_under",
+    "weights_sha256",
+]
 
 _FORMAT = "framewright-fast-2"
 _FILE = "fast-v2.safetensors"
@@ -85,7 +93,7 @@ def load_weights() -> tuple[dict[str, Tensor], dict[str, Tensor]]:
 
     tensors = _tensors()
     vectors = {name: tensors[_STYLE + name] for name in style_names()}
-    return _under(_TRUNK, tensors), vectors
+    return tensors_under(_TRUNK, tensors), vectors
 
 
 def load_predictor() -> dict[str, Tensor]:
@@ -94,7 +102,7 @@ def load_predictor() -> dict[str, Tensor]:
     Raises:
         ValueError: the file is of a format that this version does not know.
     """
-    return _under(_PREDICTOR, _tensors())
+    return tensors_under(_PREDICTOR, _tensors())
 
 
 def _tensors() -> dict[str, Tensor]:
@@ -108,7 +116,8 @@ def _tensors() -> dict[str, Tensor]:
     return {name: tensor.float() for name, tensor in load(data).items()}
 
 
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def tensors_under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Those whose names begin with a prefix, without it."""
     return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
 
 
