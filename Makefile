@@ -38,8 +38,8 @@ demo: $(STAMP) ## stylise a clip: make demo [VIDEO=my.mp4] [STYLE=wave] [SCORER=
 up: $(STAMP) $(AZURITE_STAMP) ## start all of it here: storage, server, cluster, worker, relay
 	@$(BIN)/python -m deployments.up up
 
-put: $(STAMP) ## put a video into the storage that `make up` has started: make put VIDEO=my.mp4
-	@$(BIN)/python -m deployments.up put "$$VIDEO"
+put: $(STAMP) ## put a video into the storage that `make up` has started: make put VIDEO=my.mp4 [STYLE=my.jpg]
+	@$(BIN)/python -m deployments.up put "$$VIDEO" --style "$$STYLE"
 
 publish: $(STAMP) ## deploy prefect.yaml to PREFECT_API_URL: make publish TO="--incoming A --outgoing B --sweep on"
 	@$(BIN)/python -m deployments.publish $(TO)

@@ -3,7 +3,7 @@
 A video that is put into the container ``incoming`` is scored, and the result lies in ``outgoing``.
 Called by ``make up``, ``make down`` and ``make put``::
 
-    python -m deployments.up [up|status|down|put] [--home .stack] [FILE ...]
+    python -m deployments.up [up|status|down|put] [--home .stack] [--style STYLE] [FILE ...]
 """
 
 from __future__ import annotations
@@ -43,8 +43,13 @@ def start(home: Path, *, workers: int = 0) -> Stack:
         raise
 
 
-def put(home: Path, file: Path) -> str:
+def put(home: Path, file: Path, style: str = "") -> str:
     """Put a video into ``incoming`` as any client of the storage would; return its address.
+
+    Args:
+        home: folder of the stack.
+        file: the video.
+        style: a shipped painting by name, or an image file, which is put beside the video first.
 
     Raises:
         StackError: no stack runs, there is no such file, or the storage did not take it.
@@ -53,9 +58,18 @@ def put(home: Path, file: Path) -> str:
         raise StackError(f"no stack runs in {home}: make up")
     connection = (home / emulator.CONNECTION_STRING_FILE).read_text(encoding="utf-8")
     container = ContainerClient.from_connection_string(connection, "incoming")
+    painting = Path(style) if style and Path(style).is_file() else None
+    named = painting.name if painting else style
+    if not named.isascii():
+        raise StackError(f"{named!r} was not put: metadata of blobs is ASCII. Rename the file.")
     try:
-        with container, file.open("rb") as data:
-            container.upload_blob(file.name, data, overwrite=True)
+        with container:
+            if painting:
+                with painting.open("rb") as data:
+                    container.upload_blob(named, data, overwrite=True)
+            with file.open("rb") as data:
+                metadata = {"framewright_style": named} if named else None
+                container.upload_blob(file.name, data, overwrite=True, metadata=metadata)
     except (OSError, AzureError) as error:
         raise StackError(f"{file} was not put: {type(error).__name__}") from error
     return f"{emulator.INCOMING}/{file.name}"
@@ -118,6 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m deployments.up", description=__doc__)
     parser.add_argument("action", nargs="?", choices=["up", "status", "down", "put"], default="up")
     parser.add_argument("files", nargs="*", type=Path, help="videos, for put")
+    parser.add_argument("--style", default="", help="for put: a painting by name, or an image file")
     parser.add_argument("--home", type=Path, default=HOME)
     parser.add_argument("--workers", type=int, default=0, help="0 for one per CPU core")
     options = parser.parse_intermixed_args(arguments)
@@ -127,7 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         if options.action == "put":
             for file in options.files:
-                sys.stdout.write(f"{put(options.home, file)}\n")
+                sys.stdout.write(f"{put(options.home, file, options.style)}\n")
             return 0
         stack = local_stack.attach(options.home)
         if stack is None and options.action == "up":

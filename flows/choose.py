@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from flows.beside import with_pictures
 from flows.parameters import Look
 from framewright.errors import InputError
 from framewright.storage import Store
@@ -81,8 +82,8 @@ def choose(
 ) -> Choice:
     """Say how a video is scored.
 
-    What lies with a video comes from whoever may put videos there, so it names no files of other
-    machines: only the deployment's parameters do.
+    What lies with a video comes from whoever may put videos there, so it names no files but
+    pictures beside it: only the deployment's parameters do.
 
     Args:
         store: the watched folder.
@@ -107,10 +108,10 @@ def choose(
         if has is not None and not has(note):
             continue
         if (said := _read(store, note)) is not None:
-            look = _with(look, said, note)
+            look = _with(look, said, note, store, note)
             read.append(note)
     if metadata:
-        look = _with(look, _from_metadata(metadata), "metadata")
+        look = _with(look, _from_metadata(metadata), "metadata", store, key)
         read.append("metadata")
     return Choice(look, tuple(read))
 
@@ -151,8 +152,8 @@ def _from_metadata(metadata: Mapping[str, str]) -> dict[str, Any]:
     return said
 
 
-def _with(look: Look, said: Mapping[str, Any], note: str) -> Look:
-    """Let a note override a look.
+def _with(look: Look, said: Mapping[str, Any], note: str, store: Store, lies: str) -> Look:
+    """Let a note, which lies in the store under the key ``lies``, override a look.
 
     Another scorer has other styles and options, so those of the one before go with it.
     """
@@ -161,6 +162,7 @@ def _with(look: Look, said: Mapping[str, Any], note: str) -> Look:
     if said.get("scorer", look.scorer) != look.scorer:
         base |= {"style": "", "scorer_options": {}}
     try:
+        said = with_pictures(dict(said), store, lies)
         chosen = Look.model_validate({**base, **said})
         chosen.model_dump_json()  # as the server gets it
     except ValidationError as error:
@@ -180,9 +182,12 @@ def _with(look: Look, said: Mapping[str, Any], note: str) -> Look:
     for name, field in Look.model_json_schema()["properties"].items():
         value = getattr(chosen, name)
         allowed = [one for way in field.get("anyOf", [field]) for one in way.get("enum", ())]
-        if name in said and allowed and value not in allowed:
+        if name in said and allowed and value not in allowed and "/" not in value:
             known = ", ".join(one for one in allowed if one)
-            raise InputError(f"{note!r} names the {name} {str(value)[:60]!r}. Known: {known}.")
+            more = " Or name a picture beside it, such as sunset.jpg." if name == "style" else ""
+            raise InputError(
+                f"{note!r} names the {name} {str(value)[:60]!r}. Known: {known}.{more}"
+            )
     return chosen
 
 
@@ -198,7 +203,7 @@ def _check_modest(said: object, note: str) -> None:
         elif isinstance(value, str) and ("/" in value or "\\" in value or "__" in value):
             raise InputError(
                 f"{note!r} has {value[:60]!r}: what lies with a video names no files, addresses or "
-                "templates; only the deployment's parameters do."
+                "templates, but pictures beside it; only the deployment's parameters do."
             )
         elif isinstance(value, float) and not math.isfinite(value):
             raise InputError(f"{note!r} has the number {value}; use one that is finite.")

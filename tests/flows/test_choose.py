@@ -1,5 +1,6 @@
 """How one video is scored, decided by what lies with it; on both kinds of store."""
 
+import json
 from datetime import date
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from flows.parameters import Look
 from flows.score_video import score_video
 from framewright.errors import InputError
 from framewright.settings import Settings
-from framewright.storage import LocalStore, Store
+from framewright.storage import LocalStore, RemoteFile, Store, place_of
 from framewright.storage.azure import AzureStore
 from framewright.storage.base import Label
 
@@ -90,7 +91,8 @@ def test_another_scorer_does_not_get_the_style_of_the_one_before(store: Store) -
 @pytest.mark.parametrize(
     ("note", "words"),
     [
-        (b"style: oil", "names the style 'oil'. Known: .*starry_night"),
+        (b"style: oil", "names the style 'oil'. Known: .*starry_night.*such as sunset.jpg"),
+        (b"style: oil.jpg", "names the picture 'oil.jpg', and there is no 'a/oil.jpg'"),
         (b"scorer: magic", "names the scorer 'magic'. Known: .*identity"),
         (b"unit_seconds: -1", "unit_seconds=-?'?-1"),
         (b"output: elsewhere", "output=.*Allowed names: scorer, style"),
@@ -131,6 +133,45 @@ def test_only_what_json_has_passes_the_guard() -> None:
 def test_what_looks_like_a_date_is_text(store: Store) -> None:
     store.put("framewright.yaml", b"scorer: identity\nscorer_options: {a: 2026-01-02}\n")
     assert choose(store, "a.mp4", DEFAULT).look.scorer_options == {"a": "2026-01-02"}
+
+
+def test_a_painting_lies_beside_the_note_that_names_it(tmp_path: Path, store: Store) -> None:
+    for key in ("my sunset.jpg", "a/Hopper.PNG", "a/b/mask.png", "a/b/Hopper.PNG"):
+        store.put(key, b"a picture")
+    here = f"{tmp_path}/incoming"
+    store.put("framewright.yaml", b"style: my sunset.jpg\n")
+    assert choose(store, "a/b/c.mp4", DEFAULT).look.style == f"{here}/my sunset.jpg"
+    store.put(
+        "a/framewright.yaml",
+        b"scorer_options: {style: {wave: 0.6, Hopper.PNG: 0.4}, blend: [wave=1, Hopper.PNG=0.4]}",
+    )
+    assert choose(store, "a/b/c.mp4", Look()).look.scorer_options == {
+        "style": {"wave": 0.6, f"{here}/a/Hopper.PNG": 0.4},
+        "blend": ["wave=1", f"{here}/a/Hopper.PNG=0.4"],
+    }
+    store.put("a/b/c.framewright.yaml", b"scorer_options: {mask: mask.png}\nstyle: wave\n")
+    choice = choose(store, "a/b/c.mp4", DEFAULT)
+    assert choice.look == Look(
+        style="wave", unit_seconds=5.0, scorer_options={"mask": f"{here}/a/b/mask.png"}
+    )
+
+
+def test_a_painting_in_a_blob_is_named_by_its_metadata(azure: str, settings: Settings) -> None:
+    store = AzureStore(azure)
+    store.put("a/sunset 1.jpg", b"a picture")
+    store.put("a/b.mp4", b"video", label=Label("video/mp4", {"framewright_style": "sunset 1.jpg"}))
+    style = choose(store, "a/b.mp4", DEFAULT).look.style
+    found = place_of(style, settings)
+    assert isinstance(found, RemoteFile)
+    assert found.store.read(found.key) == b"a picture"
+
+
+@pytest.mark.parametrize("name", ["..jpg", ".hidden.jpg", "../x.jpg", "x.jpg/", "x.pth", "x.jpg\n"])
+def test_only_a_picture_beside_the_note_can_be_named(store: Store, name: str) -> None:
+    store.put("x.jpg", b"a picture")
+    store.put("a/framewright.yaml", f"style: {json.dumps(name)}".encode())
+    with pytest.raises(InputError, match=r"names (no files|the style)"):
+        choose(store, "a/b.mp4", DEFAULT)
 
 
 def test_an_empty_note_says_nothing(store: Store) -> None:
