@@ -1,4 +1,4 @@
-"""The ``framewright`` command. It and ``cli_compare`` are the only modules that print."""
+"""The ``framewright`` command. It, ``cli_compare`` and ``cli_check`` are what prints."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from framewright import __version__
+from framewright.cli_check import add_check
 from framewright.cli_compare import add_compare
 from framewright.cli_options import add_scorer_options, chosen
 from framewright.cli_progress import ProgressLine
@@ -90,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_score(commands.add_parser("score", parents=[common], help="score a video"))
     _add_plan(commands.add_parser("plan", parents=[common], help="show what scoring would do"))
     add_compare(commands, common)
+    add_check(commands, common)
     for name, function, text in (
         ("styles", _styles, "list the paintings that --style knows by name"),
         ("scorers", _scorers, "list the installed scorers"),

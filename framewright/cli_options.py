@@ -16,8 +16,9 @@ from framewright.types import ProgressCallback, Treatment
 if TYPE_CHECKING:
     from framewright.scorers import AnyScorer
     from framewright.scorers.asset import Asset
+    from framewright.settings import Settings
 
-__all__ = ["Chosen", "add_scorer_options", "chosen"]
+__all__ = ["Chosen", "add_scorer_choice", "add_scorer_options", "chosen", "made_scorer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,18 @@ def add_scorer_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scorer", default="fast", metavar="NAME", help="model to apply (default: fast)"
     )
+    add_scorer_choice(parser)
+    parser.add_argument(
+        "--unit-seconds",
+        type=float,
+        metavar="S",
+        help="length of video that one task scores, in seconds (default: 10)",
+    )
+    _add_treatment(parser)
+
+
+def add_scorer_choice(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a scorer itself."""
     parser.add_argument(
         "--style",
         action="append",
@@ -49,12 +62,9 @@ def add_scorer_options(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="any other option of the scorer; may be given several times",
     )
-    parser.add_argument(
-        "--unit-seconds",
-        type=float,
-        metavar="S",
-        help="length of video that one task scores, in seconds (default: 10)",
-    )
+
+
+def _add_treatment(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--stability",
         type=float,
@@ -106,9 +116,8 @@ def chosen(
         InputError: an option is not understood, a file cannot be fetched, or the scorer refuses.
     """
     from framewright.assets import assets_of
-    from framewright.scorers import create
     from framewright.settings import get_settings
-    from framewright.sources import local_mask, local_options
+    from framewright.sources import local_mask
 
     settings = get_settings()
     with tempfile.TemporaryDirectory(
@@ -116,9 +125,22 @@ def chosen(
     ) as folder:
         mask = local_mask(arguments.mask, Path(folder) / "mask", settings)
         treatment = _treatment(arguments, mask)
-        options = local_options(_options(arguments), Path(folder), settings)
-        scorer = create(arguments.scorer, options, progress)
+        scorer = made_scorer(arguments, Path(folder), settings, progress)
         yield Chosen(scorer, treatment, assets_of(scorer, mask))
+
+
+def made_scorer(
+    arguments: argparse.Namespace,
+    folder: Path,
+    settings: Settings,
+    progress: ProgressCallback | None = None,
+) -> AnyScorer:
+    """Construct the scorer; files that its options name by address are fetched to ``folder``."""
+    from framewright.scorers import create
+    from framewright.sources import local_options
+
+    options = local_options(_options(arguments), folder, settings)
+    return create(arguments.scorer, options, progress)
 
 
 def _options(arguments: argparse.Namespace) -> dict[str, str | list[str]]:

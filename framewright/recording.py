@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import cast
 
@@ -11,14 +10,12 @@ import torch
 from framewright.errors import ScorerFailed
 from framewright.model import Loaded
 from framewright.scorers.asset import Fetch
-from framewright.scorers.base import Column, RecordScorer, Row
+from framewright.scorers.base import RecordScorer, Row
+from framewright.scorers.rows import check_row
 from framewright.settings import Settings
 from framewright.types import ScorerIdentity
 
 __all__ = ["LoadedRecorder"]
-
-_KINDS = {"bool": bool, "int64": int, "float32": float, "float64": float, "string": str}
-_MOST_INTEGER = (1 << 63) - 1
 
 
 class LoadedRecorder(Loaded[Sequence[Row]]):
@@ -43,31 +40,5 @@ class LoadedRecorder(Loaded[Sequence[Row]]):
             )
         for rows in results:
             for row in rows:
-                _check_row(self._name, row, self.columns)
+                check_row(self._name, row, self.columns)
         return results
-
-
-def _check_row(scorer: str, row: Row, columns: Sequence[Column]) -> None:
-    """Refuse a row that is not what the columns promise."""
-    if row.keys() != {column.name for column in columns}:
-        raise ScorerFailed(
-            f"scorer {scorer!r} returned a record with {', '.join(map(str, row)) or 'nothing'}; "
-            f"its columns are {', '.join(column.name for column in columns)}."
-        )
-    for column in columns:
-        if not _fits(row[column.name], column):
-            raise ScorerFailed(
-                f"scorer {scorer!r} returned {row[column.name]!r} in the column {column.name!r}; "
-                f"a {column.type} is expected: Python's own {_KINDS[column.type].__name__}"
-                f"{', finite' if _KINDS[column.type] is float else ''}."
-            )
-
-
-def _fits(value: object, column: Column) -> bool:
-    if type(value) is not _KINDS[column.type]:
-        return False
-    if isinstance(value, float):
-        return math.isfinite(value)
-    if isinstance(value, str):
-        return not any("\ud800" <= letter <= "\udfff" for letter in value)
-    return isinstance(value, bool) or abs(cast(int, value)) <= _MOST_INTEGER
