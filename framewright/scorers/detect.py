@@ -36,6 +36,7 @@ _MAX_OBJECTS = 1_000
 _MAX_LABEL_LETTERS = 200
 _MAX_LABELS_BYTES = 1 << 20
 _MAX_WEIGHTS_BYTES = 4 << 30
+_ADVICE = "Give the num_classes or labels that they were trained with."
 
 
 class DetectScorer:
@@ -244,18 +245,25 @@ def _check_fit(
     """Refuse weights of another network or of another number of classes."""
     wanted = network.state_dict()
     counters = {name for name in wanted if name.endswith("num_batches_tracked")}  # not used
-    missing = wanted.keys() - counters - state.keys()
-    extra = state.keys() - wanted.keys()
+    unlike = [n for n, one in state.items() if n in wanted and one.shape != wanted[n].shape]
+    fitting = {name: one for name, one in state.items() if name not in unlike}
+    # torchvision renames what its older releases called otherwise.
+    try:
+        result = network.load_state_dict(fitting, strict=False, assign=True)
+    except RuntimeError as error:
+        raise ScorerOptionError(
+            f"the weights {path.name!r} do not fit {model}: {error}. {_ADVICE}"
+        ) from error
+    missing = set(result.missing_keys) - counters - set(unlike)
+    extra = result.unexpected_keys
     if missing or extra:
         raise ScorerOptionError(
             f"the weights {path.name!r} are not those of {model}: {len(missing)} tensors are "
             f"missing, {len(extra)} are unknown, such as {min(missing or extra)!r}. Name the model "
             "that they were made for."
         )
-    for name, tensor in state.items():
-        if tensor.shape != wanted[name].shape:
-            raise ScorerOptionError(
-                f"the weights {path.name!r} do not fit {model}: {name!r} has the shape "
-                f"{tuple(tensor.shape)}, and {tuple(wanted[name].shape)} is expected. Give the "
-                "num_classes or labels that they were trained with."
-            )
+    for name in unlike:
+        raise ScorerOptionError(
+            f"the weights {path.name!r} do not fit {model}: {name!r} has the shape "
+            f"{tuple(state[name].shape)}, and {tuple(wanted[name].shape)} is expected. {_ADVICE}"
+        )

@@ -75,6 +75,30 @@ def test_records_are_what_torchvision_finds(ready: DetectScorer, weights: Path) 
         assert all(0 <= row["x0"] <= row["x1"] <= WIDTH for row in rows)  # type: ignore[operator]
 
 
+def test_names_of_older_torchvision_are_understood(tmp_path: Path) -> None:
+    """torchvision itself loads what was saved before it renamed a layer."""
+    model = "fasterrcnn_mobilenet_v3_large_320_fpn"
+    build = getattr(detection, model)
+    torch.manual_seed(4)
+    state = build(weights=None, weights_backbone=None, num_classes=3).state_dict()
+    old = {name.replace("rpn.head.conv.0.0.", "rpn.head.conv."): one for name, one in state.items()}
+    assert old.keys() != state.keys()
+    found = []
+    for name, weights in (("new", state), ("old", old)):
+        torch.save(weights, tmp_path / f"{name}.pth")
+        given = {"model": model, "num_classes": 3, "threshold": 0, "max_objects": 4}
+        scorer = DetectScorer(weights=tmp_path / f"{name}.pth", **given)
+        scorer.setup(torch.device("cpu"), 1)
+        with torch.inference_mode():
+            found.append(scorer.record(frames()[:1]))
+    assert found[0] == found[1]
+    assert len(found[0][0]) == 4
+    del old["rpn.head.cls_logits.bias"]
+    torch.save(old, tmp_path / "less.pth")
+    with pytest.raises(ScorerOptionError, match=r"1 tensors are missing, 0 are .*cls_logits\.bias"):
+        DetectScorer(weights=tmp_path / "less.pth", model=model, num_classes=3)
+
+
 def test_a_frame_does_not_depend_on_its_batch(ready: DetectScorer) -> None:
     alone = [ready.record(frame[None])[0] for frame in frames()]
     assert list(ready.record(frames())) == alone
