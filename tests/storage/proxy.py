@@ -22,7 +22,8 @@ class Proxy(ThreadingHTTPServer):
     """Passes requests on, but for the first ones of a method for which there are faults.
 
     Faults: ``reset`` the connection at once; answer that the server is ``busy``; do what is asked,
-    then have the answer ``lost``, or ``half`` of it; change a byte of the body (``bad request``, ``bad answer``).
+    then have the answer ``lost``, or ``half`` of it; change a byte of the body (``bad request``,
+    ``bad answer``).
     """
 
     daemon_threads = True

@@ -279,7 +279,6 @@ class TestFailuresOnTheWay:
             open_store(azure, settings).put("k", b"")
         assert proxy.requests == ["PUT"]
 
-
     def test_an_answer_that_breaks_off_is_gone_on_with(
         self, through: Store, proxy: Proxy, tmp_path: Path
     ) -> None:
