@@ -23,6 +23,7 @@ __all__ = [
     "Hdr",
     "Interlaced",
     "Look",
+    "Mask",
     "MediaAddress",
     "MediaFolder",
     "OnDamage",
@@ -95,6 +96,10 @@ WorkStore = Annotated[
 ]
 """Never a relative path: every worker would find another folder there. Never a SAS token, which
 everyone who sees the run would see: it comes from the environment of whatever runs."""
+Mask = Annotated[
+    str, Field(pattern=rf"^((/|file:///).*|{_CONTAINER}/[^?]+)?$"), BeforeValidator(_without_token)
+]
+"""A file on the machine that runs the flow or in blob storage; empty for none."""
 MediaAddress = Annotated[str, Field(pattern=rf"^(/.*|{_AZ}/.+|{_HTTPS}/[^?]+)$")]
 """A file's absolute path, or a blob's address without a SAS token, which all could see. As events
 name it: after az:// a "?" is one of the blob's name."""
@@ -116,6 +121,7 @@ class Look(BaseModel):
     interlaced: Interlaced = "keep"
     hdr: Hdr = "refuse"
     stability: Stability | None = None
+    mask: Mask = ""
 
 
 def run_name() -> str:

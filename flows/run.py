@@ -216,6 +216,7 @@ def _plan(
             unit_seconds=order.unit_seconds,
             suffix=suffix,
             treatment=order.treatment,
+            assets=order.assets,
             progress=board,
         )
         target = resolve_place(

@@ -15,6 +15,7 @@ from flows.parameters import (
     Address,
     Hdr,
     Interlaced,
+    Mask,
     OnDamage,
     ScorerName,
     ScorerOptions,
@@ -32,7 +33,7 @@ from framewright.delivery import JobOrder
 from framewright.errors import InputError, OutputRefused
 from framewright.scorers import create
 from framewright.settings import get_settings
-from framewright.sources import local_options
+from framewright.sources import local_mask, local_options
 from framewright.storage import open_store, place_of
 from framewright.types import Treatment
 from tasks.login import settings_here
@@ -60,6 +61,7 @@ def score_video(
     interlaced: Interlaced = "keep",
     hdr: Hdr = "refuse",
     stability: Stability | None = None,
+    mask: Mask = "",
 ) -> dict[str, Any] | State[Any]:
     """Apply a model to every frame of a video; its sound and everything else stay as they are.
 
@@ -94,10 +96,12 @@ def score_video(
             to standard range, or "pass" its values on as they are.
         stability: How steady the pictures are made, 0 to 1. 0 leaves them as the scorer made them,
             1 is steadiest. Empty for what suits the scorer.
+        mask: Where pictures are scored: a video with a picture for each frame of the video, or an
+            image, by absolute path or address. White is scored, black stays as it is, grey is
+            mixed. Empty for everywhere.
     """
     started, look = time.perf_counter(), look_of(style, scorer)
     board = ProgressBoard(artifact_key("progress", video, look))
-    treatment = Treatment(on_damage=on_damage, interlaced=interlaced, hdr=hdr, stability=stability)
     options = {**scorer_options, **({"style": style} if style else {})}
     folder = get_settings().scratch_folder or None
     try:
@@ -105,12 +109,20 @@ def score_video(
             settings, files = settings_here(), Path(name)
             address = work_store or get_settings().work_store
             store = open_store(address, settings).url  # the same for all workers
+            covered = local_mask(mask, files / "mask", settings)
+            treatment = Treatment(
+                on_damage=on_damage,
+                interlaced=interlaced,
+                hdr=hdr,
+                stability=stability,
+                mask=covered.reference if covered else "",
+            )
             with engine_logs():
                 made = create(scorer, local_options(options, files / "options", settings), board)
             if comparison and made.identity.result == "records":
                 raise OutputRefused(_NOTHING_TO_SHOW.format(scorer))
             fitted = time.perf_counter()
-            assets = assets_of(made)
+            assets = assets_of(made, covered)
             order = JobOrder(output, made.identity, unit_seconds, treatment, settings, assets)
             report = artifact_key("report", video, look)
             run = Run(order, store=store, board=board, folder=files, artifact=report)

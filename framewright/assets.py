@@ -36,10 +36,10 @@ _LEFT_BEHIND_SECONDS = 24 * 3600.0
 """A partial copy of that age belongs to a process that was killed."""
 
 
-def assets_of(scorer: Scorer | RecordScorer) -> dict[str, Path]:
-    """Return where the driver has the files that a scorer refers to, by reference."""
+def assets_of(scorer: Scorer | RecordScorer, mask: Asset | None = None) -> dict[str, Path]:
+    """Return where the driver has the files of the user's, by reference: a scorer's and a mask."""
     held = scorer.assets if isinstance(scorer, HasAssets) else ()
-    return {one.reference: one.path for one in held}
+    return {one.reference: one.path for one in (*held, *((mask,) if mask else ()))}
 
 
 def upload_assets(scorer: ScorerIdentity, assets: Mapping[str, Path], store: Store) -> None:

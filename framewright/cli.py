@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from framewright import __version__
 from framewright.cli_compare import add_compare
-from framewright.cli_options import add_scorer_options, chosen_scorer, chosen_treatment
+from framewright.cli_options import add_scorer_options, chosen
 from framewright.cli_progress import ProgressLine
 from framewright.errors import FramewrightError, InputError
 
@@ -30,6 +30,7 @@ examples:
   framewright score holiday.mp4 painted.mp4 --scorer fast --style starry_night
   framewright score holiday.mov results/ --scorer color --style wave
   framewright score film.mkv out.mkv --style my_painting.jpg --option strength=0.7
+  framewright score film.mkv out.mkv --style wave --mask not_the_faces.mp4
   framewright score film.mkv objects.parquet --scorer detect --option weights=coco.pth
   framewright score az://media/incoming/holiday.mp4 az://media/outgoing/ --style wave
   framewright plan holiday.mp4
@@ -141,7 +142,6 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
 
 
 def _score(arguments: argparse.Namespace) -> int:
-    from framewright.assets import assets_of
     from framewright.outputs import output_suffix
     from framewright.run import run
 
@@ -150,18 +150,19 @@ def _score(arguments: argparse.Namespace) -> int:
     with (
         ProgressLine(quiet=arguments.quiet) as progress,
         _terminated_as_interrupted(),
-        chosen_scorer(arguments, progress) as scorer,
+        chosen(arguments, progress) as wanted,
     ):
-        output_suffix(arguments.output, scorer.identity)
+        scorer = wanted.scorer.identity
+        output_suffix(arguments.output, scorer)
         if arguments.report:
-            _check_report(arguments.report, arguments.source, arguments.output, scorer.identity)
+            _check_report(arguments.report, arguments.source, arguments.output, scorer)
         report = run(
             arguments.source,
             arguments.output,
-            scorer.identity,
+            scorer,
             unit_seconds=arguments.unit_seconds,
-            treatment=chosen_treatment(arguments),
-            assets=assets_of(scorer),
+            treatment=wanted.treatment,
+            assets=wanted.assets,
             workers=arguments.workers,
             progress=progress,
         )
@@ -236,13 +237,20 @@ def _plan(arguments: argparse.Namespace) -> int:
     settings = get_settings()
     scratch = settings.scratch_folder or None
     with (
-        chosen_scorer(arguments) as scorer,
+        chosen(arguments) as wanted,
         tempfile.TemporaryDirectory(prefix="framewright-", dir=scratch) as name,
     ):
-        folder, treatment = Path(name), chosen_treatment(arguments)
+        folder = Path(name)
         origin = find(place_of(arguments.source, settings), settings)
         source, origin = fetch(origin, folder, settings)
-        manifest = planned(source, scorer.identity, folder, arguments.unit_seconds, treatment)
+        manifest = planned(
+            source,
+            wanted.scorer.identity,
+            folder,
+            arguments.unit_seconds,
+            wanted.treatment,
+            wanted.assets,
+        )
     if arguments.json:
         print(manifest.model_dump_json(indent=2))
         return EXIT_DONE
@@ -253,8 +261,8 @@ def _plan(arguments: argparse.Namespace) -> int:
         f"  {manifest.frames} frames, {float(video.frame_rate):.3f} frames/s, "
         f"time base {video.time_base}, container {video.container} -> {suffix}"
     )
-    size_bytes = sum(bundle.size_bytes for bundle in manifest.bundles)
-    print(f"  {len(manifest.bundles)} bundles, {size_bytes} bytes to upload")
+    size_bytes = sum(bundle.size_bytes for bundle in manifest.stored_bundles)
+    print(f"  {len(manifest.stored_bundles)} bundles, {size_bytes} bytes to upload")
     print(f"  {len(manifest.units)} units:")
     for unit in manifest.units:
         print(f"    {unit.index:5d}  frames [{unit.start}, {unit.stop})")

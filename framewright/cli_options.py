@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -14,8 +15,19 @@ from framewright.types import ProgressCallback, Treatment
 
 if TYPE_CHECKING:
     from framewright.scorers import AnyScorer
+    from framewright.scorers.asset import Asset
 
-__all__ = ["add_scorer_options", "chosen_scorer", "chosen_treatment"]
+__all__ = ["Chosen", "add_scorer_options", "chosen"]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What the options say."""
+
+    scorer: AnyScorer
+    treatment: Treatment
+    assets: Mapping[str, Path]
+    """Files that both name, by reference."""
 
 
 def add_scorer_options(parser: argparse.ArgumentParser) -> None:
@@ -50,6 +62,13 @@ def add_scorer_options(parser: argparse.ArgumentParser) -> None:
         help="how steady the pictures are made: 0 leaves them as the model made them, 1 is "
         "steadiest (default: what suits the scorer)",
     )
+    parser.add_argument(
+        "--mask",
+        default="",
+        metavar="FILE",
+        help="video with a picture for each frame of IN, or an image: where it is white pictures "
+        "are scored, where it is black they stay as they are, grey is mixed",
+    )
     for option, field, text in (
         ("--on-damage", "on_damage", "a damaged video: refuse it, or hold the last good frame"),
         ("--interlaced", "interlaced", "an interlaced video: keep its fields, or deinterlace"),
@@ -69,33 +88,37 @@ def add_scorer_options(parser: argparse.ArgumentParser) -> None:
         )
 
 
-def chosen_treatment(arguments: argparse.Namespace) -> Treatment:
-    """Return what the options say is done to a video, or raise ``InputError``."""
+def _treatment(arguments: argparse.Namespace, mask: Asset | None) -> Treatment:
     if arguments.stability is not None and not 0 <= arguments.stability <= 1:
         raise InputError(f"--stability {arguments.stability} is not possible; use 0 to 1.")
     names = ("on_damage", "interlaced", "hdr", "stability")
-    return Treatment(**{name: getattr(arguments, name) for name in names})
+    wishes = {name: getattr(arguments, name) for name in names}
+    return Treatment(**wishes, mask=mask.reference if mask else "")
 
 
 @contextmanager
-def chosen_scorer(
+def chosen(
     arguments: argparse.Namespace, progress: ProgressCallback | None = None
-) -> Iterator[AnyScorer]:
-    """Construct the scorer; files that its options name by address are here until the end.
+) -> Iterator[Chosen]:
+    """Construct what the options name; files that they name by address are here until the end.
 
     Raises:
         InputError: an option is not understood, a file cannot be fetched, or the scorer refuses.
     """
+    from framewright.assets import assets_of
     from framewright.scorers import create
     from framewright.settings import get_settings
-    from framewright.sources import local_options
+    from framewright.sources import local_mask, local_options
 
     settings = get_settings()
     with tempfile.TemporaryDirectory(
         prefix="framewright-", dir=settings.scratch_folder or None
     ) as folder:
+        mask = local_mask(arguments.mask, Path(folder) / "mask", settings)
+        treatment = _treatment(arguments, mask)
         options = local_options(_options(arguments), Path(folder), settings)
-        yield create(arguments.scorer, options, progress)
+        scorer = create(arguments.scorer, options, progress)
+        yield Chosen(scorer, treatment, assets_of(scorer, mask))
 
 
 def _options(arguments: argparse.Namespace) -> dict[str, str | list[str]]:

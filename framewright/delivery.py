@@ -50,7 +50,7 @@ class JobOrder:
     treatment: Treatment | None
     settings: Settings
     assets: Mapping[str, Path] = field(default_factory=dict)
-    """Files of the user's that the scorer needs, by reference, as ``assets_of`` gives them."""
+    """Files of the user's that scorer and treatment name, by reference; see ``assets_of``."""
 
 
 @dataclass(frozen=True, slots=True)

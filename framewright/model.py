@@ -116,6 +116,20 @@ class Loaded(Generic[T]):
             position += len(batch)
             yield from results
 
+    def unscored(self, frame: Pixels, deep: bool, tone_map: ToneMap | None = None) -> Pixels:
+        """Return what a scorer that changes nothing would make of a frame.
+
+        Args:
+            frame: as decoded.
+            deep: whether the picture has 16 bits instead of 8.
+            tone_map: makes a standard picture of HDR.
+        """
+        if tone_map is None and deep == (frame.dtype == np.uint16):
+            return frame
+        with torch.inference_mode():
+            shown = _to_tensor([frame], self.device)
+            return _to_pixels(tone_map(shown) if tone_map else shown, deep)[0]
+
     def _score(
         self,
         pictures: list[Pixels],

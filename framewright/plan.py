@@ -15,11 +15,10 @@ from framewright import __version__
 from framewright.assets import upload_assets
 from framewright.errors import InputError, ManifestError
 from framewright.files import file_sha256
-from framewright.findings import damaged_ranges, words_of
+from framewright.footage import decoded_once, read_mask
 from framewright.media.carry import preferred_suffix
 from framewright.media.containers import check_steps
 from framewright.media.encode import encoder_spec
-from framewright.media.sandboxed import SplitResult
 from framewright.media.source import named_in_refusals
 from framewright.media.treatment import check_treatment, settled, treated, treatment_notes
 from framewright.media.units import cut_units, frames_per_unit
@@ -81,6 +80,7 @@ def split(
     unit_seconds: float | None = None,
     suffix: str = "",
     treatment: Treatment | None = None,
+    assets: Mapping[str, Path] | None = None,
     settings: Settings | None = None,
     progress: ProgressCallback | None = None,
 ) -> Split:
@@ -94,7 +94,9 @@ def split(
         unit_seconds: length of video per unit, in seconds; from the settings if None.
         suffix: container of the output, as a suffix with its dot; empty to follow the source.
             Records always go into a table.
-        treatment: what to do with damage, interlacing, HDR and flicker; the defaults if None.
+        treatment: what to do with damage, interlacing, HDR, flicker and a mask; the defaults if
+            None.
+        assets: local files of the user's, by reference; that of the mask is read.
         settings: knobs; those of the process if None.
         progress: told about frames read.
 
@@ -121,7 +123,14 @@ def split(
         manifest = _complete(store, key, checked=settings.check_decoding)
         reused = manifest is not None
         if manifest is None:
-            parts = _read(reader, seconds, treatment, settings)
+            tolerant = treatment.on_damage == "hold"
+            parts = reader.split(seconds, tolerant)
+            frames = parts.pts.count
+            mask, mask_files = read_mask(
+                treatment.mask, assets or {}, frames, scratch, seconds, settings, progress
+            )
+            if settings.check_decoding or tolerant:
+                parts = decoded_once(reader, parts, tolerant)
             if encoder is not None:
                 check_steps(source.name, parts.pts, parts.video.time_base, suffix)
             manifest = Manifest(
@@ -138,19 +147,21 @@ def split(
                 scorer=scorer,
                 encoder=encoder,
                 treatment=treatment,
-                checked=settings.check_decoding or treatment.on_damage == "hold",
+                checked=settings.check_decoding or tolerant,
                 held=parts.held,
+                mask=mask,
             )
             reader.close()  # nobody else writes there from here on
-            for bundle, name in zip(parts.bundles, parts.files, strict=True):
-                take_bundle(scratch / name, bundle)
+            files = [*(scratch / name for name in parts.files), *mask_files]
+            for bundle, file in zip(manifest.stored_bundles, files, strict=True):
+                take_bundle(file, bundle, scratch)
             (scratch / _MANIFEST).write_text(manifest.model_dump_json())
     logger.info(
         "%s: %d frames in %d units, %d bundles%s",
         source.name,
         manifest.frames,
         len(manifest.units),
-        len(manifest.bundles),
+        len(manifest.stored_bundles),
         " (planned before)" if reused else "",
     )
     return Split(
@@ -159,7 +170,7 @@ def split(
         reused=reused,
         frames=manifest.frames,
         units=len(manifest.units),
-        bundles=len(manifest.bundles),
+        bundles=len(manifest.stored_bundles),
         seconds=time.perf_counter() - started,
         video=manifest.video,
         source=identity,
@@ -216,32 +227,13 @@ def _noted(video: VideoInfo, treatment: Treatment, scorer: ScorerIdentity) -> Vi
     return video.model_copy(update={"warnings": (*notes, *video.warnings)})
 
 
-def _read(
-    reader: SourceReader, unit_seconds: float, treatment: Treatment, settings: Settings
-) -> SplitResult:
-    """Split the source, decode it once, and note what is damaged and held."""
-    tolerant = treatment.on_damage == "hold"
-    parts = reader.split(unit_seconds, tolerant)
-    if not (settings.check_decoding or tolerant):
-        return parts
-    checks = reader.check(parts, tolerant)
-    held = damaged_ranges(checks, parts.bundles[-1].stop_frame)
-    bundles = [
-        bundle.model_copy(update={"preroll": check.preroll})
-        for bundle, check in zip(parts.bundles, checks, strict=True)
-    ]
-    video = parts.video
-    warnings = (*video.warnings, *words_of(checks, held, parts.pts.unpack(), video))
-    video = video.model_copy(update={"warnings": warnings})
-    return parts.model_copy(update={"bundles": tuple(bundles), "held": held, "video": video})
-
-
 def planned(
     source: Path,
     scorer: ScorerIdentity,
     folder: Path,
     unit_seconds: float | None = None,
     treatment: Treatment | None = None,
+    assets: Mapping[str, Path] | None = None,
 ) -> Manifest:
     """Split a video into ``folder`` only to see the plan; raises what ``split`` raises."""
     parts = split(
@@ -251,6 +243,7 @@ def planned(
         store=LocalStore(folder / "store"),
         unit_seconds=unit_seconds,
         treatment=treatment,
+        assets=assets,
     )
     return _parse((Path(parts.folder) / _MANIFEST).read_bytes(), parts.folder)
 
@@ -287,14 +280,15 @@ def upload(
         store.put(bundle.key, folder / bundle.sha256, overwrite=False)
 
     upload_assets(manifest.scorer, assets or {}, store)
+    bundles = manifest.stored_bundles
     if progress:
-        progress(Progress("upload", 0, len(manifest.bundles)))
-    for done, _ in enumerate(in_order(put, manifest.bundles, _UPLOADS), 1):
-        if progress and done < len(manifest.bundles):
-            progress(Progress("upload", done, len(manifest.bundles)))
+        progress(Progress("upload", 0, len(bundles)))
+    for done, _ in enumerate(in_order(put, bundles, _UPLOADS), 1):
+        if progress and done < len(bundles):
+            progress(Progress("upload", done, len(bundles)))
     store.put(_manifest_key(manifest.job_key), manifest.model_dump_json().encode())
     if progress:
-        progress(Progress("upload", len(manifest.bundles), len(manifest.bundles)))
+        progress(Progress("upload", len(bundles), len(bundles)))
     return manifest
 
 
@@ -371,7 +365,8 @@ def _complete(store: Store, job_key: str, *, checked: bool) -> Manifest | None:
     if manifest is not None and checked and not manifest.checked:
         logger.info("job %s was planned unchecked; splitting again", job_key[:12])
         return None
-    if manifest is not None and any(store.stat(bundle.key) is None for bundle in manifest.bundles):
+    bundles = manifest.stored_bundles if manifest is not None else ()
+    if any(store.stat(bundle.key) is None for bundle in bundles):
         logger.warning("job %s lacks bundles; splitting again", job_key[:12])
         return None
     return manifest

@@ -190,15 +190,15 @@ class SourceReader:
         return requests
 
 
-def take_bundle(path: Path, bundle: BundleRef) -> None:
-    """Name a bundle's file by its content, which the sandbox that wrote it may not vouch for."""
+def take_bundle(path: Path, bundle: BundleRef, folder: Path) -> None:
+    """Move a bundle's file to ``folder``, named by its content, for which no sandbox may vouch."""
     found = path.lstat()
     ordinary = stat.S_ISREG(found.st_mode) and found.st_size == bundle.size_bytes
     if not ordinary or file_sha256(path) != bundle.sha256:
         raise ManifestError(
             f"the file {path.name!r} that a split wrote is not the bundle it names."
         )
-    path.rename(path.with_name(bundle.sha256))
+    path.rename(folder / bundle.sha256)
 
 
 def _counter(done: list[int], place: int) -> Callable[[Progress], None]:

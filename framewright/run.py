@@ -67,9 +67,10 @@ def run(
             table of records ends in ``.parquet``.
         scorer: what to score with.
         unit_seconds: length of video per unit, in seconds; from the settings if None.
-        treatment: what to do with damage, interlacing, HDR and flicker; the defaults if None.
-        assets: files of the user's that the scorer needs, by reference, as ``assets_of`` gives
-            them.
+        treatment: what to do with damage, interlacing, HDR, flicker and a mask; the defaults if
+            None.
+        assets: files of the user's that scorer and treatment name, by reference; see
+            ``assets_of``.
         workers: scoring processes; one per GPU, or per core where there is none, if 0.
         settings: knobs; those of the process if None.
         progress: told about frames done.
@@ -154,6 +155,7 @@ class _Job:
                     unit_seconds=order.unit_seconds,
                     suffix=output_suffix(order.output, order.scorer),
                     treatment=order.treatment,
+                    assets=order.assets,
                     settings=self._settings,
                     progress=self._progress,
                 )

@@ -8,7 +8,7 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import lru_cache, partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from framewright.journal import Journal, recording
 from framewright.media.check import MAX_PREROLL
 from framewright.media.color import FrameToRgb, Pixels
 from framewright.media.decode import BundleSource, MissingFrames
+from framewright.media.mask import Masking, mask_range, shares_of
 from framewright.media.pictures import needed_frames, shown_pictures
 from framewright.media.treatment import stability, tone_maps, treated
 from framewright.pipeline import overlap
@@ -38,6 +39,7 @@ from framewright.steady.stabiliser import Stabiliser, history_frames
 from framewright.storage import Store
 from framewright.types import (
     BundleRef,
+    Footage,
     Manifest,
     Progress,
     ProgressCallback,
@@ -206,7 +208,8 @@ def _score_into(
         bundles: list[BundleSource] = [
             partial(_open_bundle, store, bundle) for bundle in manifest.bundles[first:stop]
         ]
-        run = _UnitRun(manifest, unit, start, model, settings, progress, journal)
+        masking = _masking(store, manifest, unit)
+        run = _UnitRun(manifest, unit, start, model, masking, settings, progress, journal)
         try:
             return run(bundles, open_sink(manifest, unit, model, path))
         except MissingFrames as error:
@@ -225,11 +228,21 @@ def _score_into(
     )
 
 
-def _bundles_for(manifest: Manifest, pictures: list[int]) -> tuple[int, int]:
+def _masking(store: Store, manifest: Manifest, unit: Unit) -> Masking | None:
+    """Return what lays the job's mask over a unit's own frames, if there is one."""
+    if (mask := manifest.mask) is None:
+        return None
+    pictures = mask_range(mask, unit.start, unit.stop)
+    first, stop = _bundles_for(mask, pictures)
+    bundles = [partial(_open_bundle, store, bundle) for bundle in mask.bundles[first:stop]]
+    return Masking(shares_of(mask, bundles, pictures, manifest.video))
+
+
+def _bundles_for(footage: Footage, pictures: Sequence[int]) -> tuple[int, int]:
     """Range of the bundles that must be decoded for some frames, of increasing number."""
     owners = [
         (place, bundle)
-        for place, bundle in enumerate(manifest.bundles)
+        for place, bundle in enumerate(footage.bundles)
         if bundle.start_frame <= pictures[-1] and bundle.stop_frame > pictures[0]
     ]
     first = min(place - bundle.preroll for place, bundle in owners)
@@ -266,6 +279,7 @@ class _UnitRun:
         unit: Unit,
         start: int,
         model: Loaded[Any],
+        masking: Masking | None,
         settings: Settings,
         progress: ProgressCallback | None,
         journal: Journal,
@@ -275,6 +289,7 @@ class _UnitRun:
         self._unit = unit
         self._start = start
         self._model = model
+        self._masking = masking
         self._settings = settings
         self._progress = progress
         self._deep = manifest.encoder is not None and "10le" in manifest.encoder.pixel_format
@@ -308,11 +323,17 @@ class _UnitRun:
         if self._manifest.scorer.result == "records":
             yield from scored
         else:
-            for frame, picture in zip(frames, scored, strict=True):
-                yield self._stabiliser(frame, picture)
+            for number, (frame, picture) in enumerate(zip(frames, scored, strict=True), first):
+                yield self._masked(number, frame, self._stabiliser(frame, picture))
         self._passed += len(frames)
         seconds = round(self._model.model_seconds - before, 6)
         self._journal.note("batch", frame=first, frames=len(frames), model_seconds=seconds)
+
+    def _masked(self, number: int, frame: Pixels, picture: Pixels) -> Pixels:
+        """Put back the source where the mask wants it; what comes before the unit is dropped."""
+        if self._masking is None or number < self._unit.start:
+            return picture
+        return self._masking(self._model.unscored(frame, self._deep, self._tone_map), picture)
 
     def _batches(self, bundles: list[BundleSource]) -> Iterator[list[Pixels]]:
         manifest = self._manifest

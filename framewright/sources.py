@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from framewright import __version__
 from framewright.errors import InputError, ScorerOptionError, SourceRefused
 from framewright.plan import Split
+from framewright.scorers.asset import Asset, asset
 from framewright.settings import Settings
 from framewright.storage import (
     ObjectInfo,
@@ -36,6 +37,7 @@ __all__ = [
     "Origin",
     "fetch",
     "find",
+    "local_mask",
     "local_name",
     "local_options",
     "ops_account",
@@ -255,6 +257,22 @@ def _local_option(name: str, address: str, folder: Path, settings: Settings) -> 
         path.unlink()
         raise _not_trusted(name, file, settings)
     return str(path)
+
+
+def local_mask(address: str, folder: Path, settings: Settings) -> Asset | None:
+    """Return the mask that a path or address names, fetched to ``folder``; None without one.
+
+    It may come from wherever sources may: nothing of it is trusted.
+
+    Raises:
+        InputError: it is not there, too large, or cannot be read.
+        StoreUnavailable: the storage does not answer.
+    """
+    if not address:
+        return None
+    folder.mkdir(parents=True, exist_ok=True)
+    path, _ = fetch(find(place_of(address, settings), settings), folder, settings)
+    return asset(path, settings.max_source_bytes)
 
 
 def ops_account(settings: Settings) -> str:

@@ -37,6 +37,7 @@ __all__ = [
     "BundleRef",
     "ColorSpec",
     "EncoderSpec",
+    "Footage",
     "FrameRange",
     "HdrMetadata",
     "Manifest",
@@ -55,6 +56,8 @@ __all__ = [
 SCHEMA_VERSION = 1
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+AssetReference = Annotated[str, Field(pattern=r"^(asset:[0-9a-f]{64}(\.[a-z0-9]{1,16})?)?$")]
+"""A file of the user's by its content; see ``framewright.scorers.asset``. Empty for none."""
 
 
 class Record(BaseModel):
@@ -226,6 +229,42 @@ class TickRuns(Record):
         return ticks
 
 
+class Footage(Record):
+    """A video that is split: what it takes to decode any of its frames."""
+
+    source: SourceInfo
+    video: VideoInfo
+    pts: TickRuns
+    """Time stamps of all frames, in the video's time base, in presentation order."""
+    counted: bool = False
+    """True where frames are found by counting what the decoder gives, not by their time stamps:
+    those of the source's packets are missing, repeated, or not the times of presentation."""
+    bundles: tuple[BundleRef, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _can_be_decoded(self) -> Footage:
+        frames = self.frames
+        check_tiled("bundles", [(b.start_frame, b.stop_frame) for b in self.bundles], frames)
+        if self.pts.count != frames:
+            raise ValueError(f"{self.pts.count} time stamps for {frames} frames")
+        if any(step < 1 for step, _ in self.pts.runs):
+            raise ValueError("time stamps do not increase")
+        if self.counted and len(self.bundles) > 1:
+            raise ValueError(f"frames are counted, over {len(self.bundles)} bundles; 1 is possible")
+        if any(bundle.preroll > place for place, bundle in enumerate(self.bundles)):
+            raise ValueError("a bundle's preroll begins before the first bundle")
+        return self
+
+    @property
+    def frames(self) -> int:
+        """Number of frames."""
+        return self.bundles[-1].stop_frame
+
+    def frame_keys(self, start: int, stop: int) -> list[int]:
+        """By what a decoder finds the frames ``[start, stop)``: time stamps, or their numbers."""
+        return list(range(start, stop)) if self.counted else self.pts.unpack()[start:stop]
+
+
 class ScorerIdentity(Record):
     """What makes two scorers compute the same: it goes into the job key and to every worker."""
 
@@ -254,6 +293,9 @@ class Treatment(Record):
     takes HDR gets it as it is; ``pass`` gives it to any other, too, as if it were SDR."""
     stability: Stability | None = None
     """How steady pictures are made; None for what suits the scorer, never so in a manifest."""
+    mask: AssetReference = ""
+    """A video or image that is white where pictures are the scorer's and black where they stay
+    those of the source; empty for none."""
 
 
 class EncoderSpec(Record):
@@ -267,20 +309,12 @@ class EncoderSpec(Record):
     """Version of the library that encodes, because headers differ between versions."""
 
 
-class Manifest(Record):
+class Manifest(Footage):
     """Everything that a worker or the stitcher must know; written last after a split."""
 
     schema_version: Literal[1] = 1
     job_key: Sha256
-    source: SourceInfo
-    video: VideoInfo
-    pts: TickRuns
-    """Time stamps of all frames, in the video's time base, in presentation order."""
     last_duration_ticks: int = Field(ge=0, le=MAX_TICKS)
-    counted: bool = False
-    """True where frames are found by counting what the decoder gives, not by their time stamps:
-    those of the source's packets are missing, repeated, or not the times of presentation."""
-    bundles: tuple[BundleRef, ...] = Field(min_length=1)
     units: tuple[Unit, ...] = Field(min_length=1)
     scorer: ScorerIdentity
     encoder: EncoderSpec | None
@@ -289,40 +323,31 @@ class Manifest(Record):
     checked: bool = False  # whether every frame was decoded once, so that damage is known
     held: tuple[FrameRange, ...] = ()
     """Damaged frames, in order: each shows the last good frame before it, or else the first."""
+    mask: Footage | None = None
+    """What ``treatment.mask`` names: a picture for each frame, or one for all."""
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Manifest:
         frames = self.frames
-        check_tiled("bundles", [(b.start_frame, b.stop_frame) for b in self.bundles], frames)
         check_tiled("units", [(unit.start, unit.stop) for unit in self.units], frames)
         if [unit.index for unit in self.units] != list(range(len(self.units))):
             raise ValueError("units are not numbered from 0 in their order")
-        if self.pts.count != frames:
-            raise ValueError(f"{self.pts.count} time stamps for {frames} frames")
-        if any(step < 1 for step, _ in self.pts.runs):
-            raise ValueError("time stamps do not increase")
-        if self.counted and len(self.bundles) > 1:
-            raise ValueError(f"frames are counted, over {len(self.bundles)} bundles; 1 is possible")
-        if any(bundle.preroll > place for place, bundle in enumerate(self.bundles)):
-            raise ValueError("a bundle's preroll begins before the first bundle")
+        if self.mask and self.mask.frames not in (1, frames):
+            raise ValueError(f"the mask has {self.mask.frames} pictures for {frames} frames")
         check_held(self.held, frames)
         if (self.encoder is None) != (self.scorer.result == "records"):
             raise ValueError("an encoder belongs to pictures, and to nothing else")
         return self
 
     @property
-    def frames(self) -> int:
-        """Number of frames of the source, hence of the output."""
-        return self.units[-1].stop
+    def stored_bundles(self) -> tuple[BundleRef, ...]:
+        """All that the work store holds for it: the source's, and those of the mask."""
+        return self.bundles + (self.mask.bundles if self.mask else ())
 
     @property
     def prefix(self) -> str:
         """Storage prefix of this job."""
         return job_prefix(self.job_key)
-
-    def frame_keys(self, start: int, stop: int) -> list[int]:
-        """By what a decoder finds the frames ``[start, stop)``: time stamps, or their numbers."""
-        return list(range(start, stop)) if self.counted else self.pts.unpack()[start:stop]
 
     def pictures(self, start: int, stop: int) -> list[int]:
         """For each of the frames ``[start, stop)``, the frame whose picture it shows.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from prefect import task
@@ -34,6 +35,7 @@ def split_video(
     unit_seconds: float | None,
     suffix: str,
     treatment: Treatment | None,
+    assets: Mapping[str, Path],
     progress: ProgressCallback,
 ) -> Split:
     """Refuse a source that cannot be scored, or cut it into bundles and plan its units."""
@@ -47,6 +49,7 @@ def split_video(
             unit_seconds=unit_seconds,
             suffix=suffix,
             treatment=treatment,
+            assets=assets,
             progress=progress,
         )
         journal.job_key = parts.job_key

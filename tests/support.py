@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -141,6 +141,7 @@ def plan_job(
     settings: Settings | None = None,
     suffix: str = "",
     treatment: Treatment | None = None,
+    assets: Mapping[str, Path] | None = None,
 ) -> tuple[Store, Manifest]:
     """Split a video into ``folder`` and upload it to a store there."""
     store = LocalStore(folder / "work")
@@ -152,9 +153,10 @@ def plan_job(
         unit_seconds=unit_seconds,
         suffix=suffix,
         treatment=treatment,
+        assets=assets,
         settings=settings,
     )
-    return store, upload(parts, store)
+    return store, upload(parts, store, assets=assets)
 
 
 def clip_key(store: Store, manifest: Manifest, index: int) -> str:

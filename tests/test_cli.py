@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from PIL import Image
 
 from framewright.cli import main
 from framewright.settings import get_settings
@@ -493,6 +494,17 @@ class TestOther:
         assert main(["plan", str(cfr25.path), *PLAIN, "--json"]) == 0
         manifest = Manifest.model_validate_json(capsys.readouterr().out)
         assert manifest.frames == 75
+
+    def test_plan_with_a_mask(
+        self, cfr25: Clip, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        mask = tmp_path / "mask.png"
+        Image.new("L", (8, 8), 255).save(mask)
+        assert main(["plan", str(cfr25.path), *PLAIN, "--json", "--mask", str(mask)]) == 0
+        found = Manifest.model_validate_json(capsys.readouterr().out)
+        assert found.mask
+        assert (found.mask.source.name, found.mask.frames) == ("mask.png", 1)
+        assert found.treatment.mask == f"asset:{found.mask.source.sha256}.png"
 
     def test_plan_uses_the_scratch_folder(
         self,

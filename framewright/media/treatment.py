@@ -6,7 +6,7 @@ describes the source; ``treated`` describes what is encoded.
 
 from __future__ import annotations
 
-from framewright.errors import SourceRefused
+from framewright.errors import InputError, SourceRefused
 from framewright.media.color import encodable_format
 from framewright.media.fields import MIN_SIZE
 from framewright.types import ColorSpec, ScorerIdentity, Treatment, VideoInfo
@@ -97,7 +97,13 @@ def check_treatment(video: VideoInfo, treatment: Treatment, scorer: ScorerIdenti
 
     Raises:
         SourceRefused: the choice is the user's.
+        InputError: there is a mask, and the scorer makes no pictures.
     """
+    if treatment.mask and scorer.result == "records":
+        raise InputError(
+            f"a mask chooses between pictures, and the scorer {scorer.name!r} makes records: leave "
+            "out --mask (parameter mask)."
+        )
     if is_hdr(video.color) and not scorer.takes_hdr and treatment.hdr == "refuse":
         raise SourceRefused(
             "unsupported",
@@ -130,6 +136,7 @@ def treatment_notes(
         _interlaced_note(video, treatment),
         _hdr_note(video, treatment, scorer),
         _stability_note(video, treatment),
+        "masked: where the mask is black, pictures are the source's." if treatment.mask else "",
     ]
     return tuple(note for note in notes if note)
 

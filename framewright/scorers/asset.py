@@ -1,4 +1,4 @@
-"""Files of the user that a scorer needs on every worker: weights, a mask, a painting.
+"""Files of the user that a scorer needs on every worker: weights, a painting.
 
 On the driver ``asset(path)`` names a local file by its content. The name, a reference such as
 ``asset:0123...cdef.onnx``, goes into ``identity.params``; the file goes into the work store. On a

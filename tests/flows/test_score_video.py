@@ -11,6 +11,7 @@ from prefect.client.schemas.objects import State
 
 from flows import run as running
 from flows import score_video as module
+from framewright.delivery import JobOrder
 from framewright.errors import EngineBug
 from framewright.scorers.identity import IdentityScorer
 
@@ -80,6 +81,28 @@ def test_tasks_get_an_absolute_store(
     )
     run()
     assert stores == [str(tmp_path / "work")] * 3
+
+
+def test_the_mask_reaches_what_plans(
+    stores: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    orders: list[JobOrder] = []
+
+    def plan(source: Path, origin: object, order: JobOrder, *_: object) -> tuple[Any, Path]:
+        orders.append(order)
+        return SimpleNamespace(job_key="k", seconds=0.0), Path("/out/a.mp4")
+
+    monkeypatch.setattr(running, "_plan", plan)
+    (tmp_path / "mask.mp4").write_bytes(b"pictures")
+    run(mask=str(tmp_path / "mask.mp4"))
+    run()
+    [masked, plain] = orders
+    assert masked.treatment
+    assert masked.assets == {masked.treatment.mask: tmp_path / "mask.mp4"}
+    assert plain.assets == {}
+    gone = run(mask=str(tmp_path / "gone.mp4"))
+    assert isinstance(gone, State)
+    assert "gone.mp4" in str(gone.message)
 
 
 def test_a_comparison_that_fails_is_only_logged(

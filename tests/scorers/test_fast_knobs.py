@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
 
 from framewright.errors import ScorerOptionError
 from framewright.scorers import create, rebuild
-from framewright.scorers.asset import Asset
-from framewright.scorers.fast.knobs import keep_colors, luma, mixed
+from framewright.scorers.fast.knobs import keep_colors, luma
 from framewright.scorers.fast.scorer import FastScorer
 from framewright.scorers.fast.upsample import enlarge, resized, working_size
 
@@ -87,7 +84,7 @@ class TestRanges:
             create("fast", {option: value})
 
     def test_what_is_usual_is_not_told(self) -> None:
-        usual = {"strength": "1", "keep_colors": 0, "stroke_scale": "1.0", "mask": ""}
+        usual = {"strength": "1", "keep_colors": 0, "stroke_scale": "1.0"}
         assert create("fast", usual).identity == create("fast", {}).identity
 
     def test_what_is_not_usual_travels(self) -> None:
@@ -114,16 +111,6 @@ class TestStrength:
         distances.append(float((painted - frames).abs().mean()))
         assert distances == sorted(distances)
         assert distances[1] > 0.01
-
-    def test_ends_are_exact(self) -> None:
-        one, other = torch.rand(2, 1, 3, 9, 9, generator=torch.Generator().manual_seed(1))
-        assert torch.equal(mixed(one, other, 0, None), one)
-        assert torch.equal(mixed(one, other, 1, None), other)
-        mask = torch.tensor([0.0, 1.0, 0.5]).repeat(3)[None, None, None]
-        result = mixed(one, other, 1, mask)
-        assert torch.equal(result[..., ::3], one[..., ::3])
-        assert torch.equal(result[..., 1::3], other[..., 1::3])
-        assert torch.allclose(result[..., 2::3], (one + other)[..., 2::3] / 2)
 
 
 class TestKeepColors:
@@ -224,72 +211,3 @@ class TestStrokeScale:
         strokes = torch.rand(1, 3, 24, 32, generator=torch.Generator().manual_seed(3))
         result = enlarge(frames, small, strokes)
         assert torch.allclose(result, resized(strokes, (96, 128)), atol=1e-5)
-
-
-class TestMask:
-    @pytest.fixture
-    def mask(self, tmp_path: Path) -> Path:
-        """Black on the left, white on the right, smaller than the frames."""
-        path = tmp_path / "mask.png"
-        picture = Image.new("L", (32, 24))
-        picture.paste(255, (16, 0, 32, 24))
-        picture.save(path)
-        return path
-
-    def test_black_is_the_frame_and_white_the_style(self, mask: Path, painted: Tensor) -> None:
-        frames = scene(*SIZE)
-        result = fast(mask=str(mask)).score(frames)
-        assert torch.equal(result[..., :28], frames[..., :28])
-        assert torch.equal(result[..., 36:], painted[..., 36:])
-        assert not torch.equal(result[..., 31:33], painted[..., 31:33]), "the edge is soft"
-
-    @pytest.mark.parametrize("size", [(1, 1), (200, 3), (500, 400)])
-    def test_any_size_is_stretched(
-        self, size: tuple[int, int], tmp_path: Path, painted: Tensor
-    ) -> None:
-        frames = scene(*SIZE)
-        for color, wanted in ((0, frames), (255, painted)):
-            Image.new("L", size, color).save(tmp_path / "mask.png")
-            assert torch.equal(fast(mask=str(tmp_path / "mask.png")).score(frames), wanted)
-
-    def test_grey_is_mixed_and_strength_counts_too(self, tmp_path: Path, painted: Tensor) -> None:
-        frames = scene(*SIZE)
-        Image.new("RGB", (8, 8), (51, 51, 51)).save(tmp_path / "mask.png")
-        result = fast(mask=str(tmp_path / "mask.png"), strength=0.5).score(frames)
-        assert torch.allclose(result, torch.lerp(frames, painted, 0.1), atol=1e-6)
-
-    def test_it_travels_as_an_asset(self, mask: Path) -> None:
-        scorer = fast(mask=str(mask))
-        fetched: list[Asset] = []
-
-        def fetch(asset: Asset) -> Path:
-            fetched.append(asset)
-            return mask
-
-        again = rebuild(scorer.identity, fetch)
-        assert again.identity == scorer.identity
-        assert [one.reference for one in fetched] == [scorer.identity.params["mask"]]
-        assert isinstance(again, FastScorer)
-        again.setup(CPU, 1)
-        again._run = scorer._run
-        frames = scene(*SIZE)
-        assert torch.equal(again.score(frames), scorer.score(frames))
-
-    def test_its_content_is_part_of_the_identity(self, mask: Path) -> None:
-        before = create("fast", {"mask": str(mask)}).identity
-        Image.new("L", (9, 9)).save(mask)
-        assert create("fast", {"mask": str(mask)}).identity != before
-
-    @pytest.mark.parametrize(
-        ("value", "said"),
-        [
-            ("nothing.png", r"'.*nothing\.png' cannot be read"),
-            ("text.png", r"'.*text\.png' cannot be read .*use a JPEG"),
-            (5, "option mask of scorer 'fast' is a path, not 5"),
-        ],
-    )
-    def test_what_is_no_mask(self, value: object, said: str, tmp_path: Path) -> None:
-        (tmp_path / "text.png").write_text("no picture")
-        path = str(tmp_path / value) if isinstance(value, str) else value
-        with pytest.raises(ScorerOptionError, match=said):
-            create("fast", {"mask": path})

@@ -20,7 +20,7 @@ from framewright.cli import main
 from framewright.delivery import _check_newest
 from framewright.errors import InputError, ScorerOptionError, SourceRefused, StoreDenied
 from framewright.settings import Settings, get_settings
-from framewright.sources import fetch, find, local_options
+from framewright.sources import fetch, find, local_mask, local_options
 from framewright.storage import RemoteFile, open_store, place_of
 from tests import azurite as azurite_module
 from tests.azurite import Azurite, Media
@@ -57,6 +57,9 @@ class Places:
     def put(self, name: str, data: bytes) -> str:
         """What a user does: upload a file. Returns its address."""
         self.incoming.upload_blob(name, data, overwrite=True)
+        return self.address(name)
+
+    def address(self, name: str) -> str:
         return f"az://media/{self.incoming.container_name}/{name}"
 
     @property
@@ -280,6 +283,17 @@ class TestFetch:
         with pytest.raises(InputError, match=r"has 10 bytes, and twice as many.*19 are free"):
             fetch(origin, tmp_path, get_settings())
         assert list(tmp_path.iterdir()) == []
+
+
+class TestMask:
+    def test_a_mask_may_come_from_wherever_videos_do(self, places: Places, tmp_path: Path) -> None:
+        settings = get_settings()
+        assert local_mask("", tmp_path, settings) is None
+        mask = local_mask(places.put("mask.mp4", b"a video"), tmp_path / "mask", settings)
+        assert mask
+        assert (mask.path.name, mask.path.read_bytes()) == ("mask.mp4", b"a video")
+        with pytest.raises(SourceRefused, match=r"no blob .*gone\.mp4"):
+            local_mask(places.address("gone.mp4"), tmp_path, settings)
 
 
 class TestTrust:

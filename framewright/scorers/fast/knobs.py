@@ -1,4 +1,4 @@
-"""What can be changed in a painted picture: its colours, how much of it is seen, and where.
+"""What can be changed in a painted picture: its colours.
 
 All pictures are RGB in [0, 1], sRGB-encoded, of shape (N, 3, H, W).
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["keep_colors", "luma", "mixed"]
+__all__ = ["keep_colors", "luma"]
 
 _RED, _GREEN, _BLUE = 0.2126, 0.7152, 0.0722
 """Luma weights of ITU-R BT.709."""
@@ -51,17 +51,3 @@ def _recolored(frames: Tensor, painted: Tensor, share: float) -> Tensor:
     room = torch.where(chroma > 0, 1 - grey, grey) / chroma.abs().clamp_min_(_TINY)
     chroma *= room.amin(dim=1, keepdim=True).clamp_(max=1)
     return torch.lerp(painted, chroma.add_(grey).clamp_(0, 1), share)
-
-
-def mixed(frames: Tensor, painted: Tensor, strength: float, mask: Tensor | None) -> Tensor:
-    """Mix frames and painted pictures.
-
-    Args:
-        frames: the source; returned bit for bit where strength or mask is 0.
-        painted: returned bit for bit where strength and mask are 1.
-        strength: from 0, only the frames, to 1, only the paintings.
-        mask: (1, 1, H, W), the same for each pixel; None where it is 1 everywhere.
-    """
-    if mask is None:
-        return painted if strength == 1 else torch.lerp(frames, painted, strength)
-    return torch.lerp(frames, painted, mask * strength)

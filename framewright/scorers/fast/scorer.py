@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from framewright.errors import ScorerOptionError
-from framewright.scorers.asset import Asset, asset
 from framewright.scorers.fast.weights import weights_sha256
 from framewright.scorers.styles import parse_style
 from framewright.types import ProgressCallback, ScorerIdentity
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["FastScorer"]
 
 _DEFAULT_STYLE = "starry_night"
-_MASK_BYTES = 1 << 28
 
 
 class FastScorer:
@@ -33,7 +31,6 @@ class FastScorer:
         strength: float = 1.0,
         keep_colors: float = 0.0,
         stroke_scale: float = 1.0,
-        mask: str | Path = "",
         numbers: str = "",
         images: Sequence[str] = (),
         progress: ProgressCallback | None = None,
@@ -47,8 +44,6 @@ class FastScorer:
             keep_colors: from 0, the painting's colours, to 1, the frame's.
             stroke_scale: size of the strokes, from 0.25 to 4; 1 is the ordinary one, which is the
                 same share of the picture's height at any resolution from 360 lines on.
-            mask: path of an image file, stretched over every frame: white is painted, black stays
-                as it is, grey is mixed.
             numbers: the style itself, as ``vector.text_of`` writes it; found by this constructor.
             images: sha256 of the image files that were the style; found by this constructor.
             progress: told about the steps of fitting a style to an image file.
@@ -69,9 +64,6 @@ class FastScorer:
             )
             if value != usual
         }
-        self.assets = _checked_mask(mask)
-        if self.assets:
-            params["mask"] = self.assets[0].reference
         params |= _given(style, numbers, images) if numbers else _found(style, progress)
         self._params = params
         self.identity = ScorerIdentity(
@@ -84,7 +76,6 @@ class FastScorer:
 
     def setup(self, device: torch.device, threads: int) -> None:
         """Load the network and choose the fastest way to run it on this device."""
-        from framewright.scorers.fast.mask import StillMask
         from framewright.scorers.fast.network import ConditionalStyleNet
         from framewright.scorers.fast.vector import vector_of
         from framewright.scorers.fast.weights import load_weights
@@ -97,7 +88,6 @@ class FastScorer:
         vector = vector_of(numbers) if numbers else vectors[self._params["style"]]
         self._run = build_runner(network.bake(vector), device, threads)
         self._device = device
-        self._mask = StillMask(self.assets[0].path, device) if self.assets else None
 
     def prepare(self, height: int, width: int) -> None:
         """Compile the network for frames of a size, in pixels, which takes seconds on a CPU."""
@@ -111,13 +101,14 @@ class FastScorer:
 
     def score(self, frames: torch.Tensor) -> torch.Tensor:
         """Paint frames, shape (N, 3, H, W)."""
-        from framewright.scorers.fast.knobs import keep_colors, mixed
+        import torch
+
+        from framewright.scorers.fast.knobs import keep_colors
 
         if self._strength == 0:
             return frames
         painted = keep_colors(frames, self._painted(frames), self._keep_colors)
-        mask = self._mask.at(*frames.shape[-2:]) if self._mask else None
-        return mixed(frames, painted, self._strength, mask)
+        return painted if self._strength == 1 else torch.lerp(frames, painted, self._strength)
 
     def _painted(self, frames: torch.Tensor) -> torch.Tensor:
         from framewright.scorers.fast.upsample import enlarge, resized, working_size
@@ -143,20 +134,6 @@ def _number(name: str, value: object, low: float, high: float) -> float:
             f"option {name} of scorer 'fast' is a number from {low} to {high}, not {value!r}."
         )
     return number
-
-
-def _checked_mask(mask: object) -> tuple[Asset, ...]:
-    """Return the file of a mask, if there is one."""
-    from framewright.scorers.fast.mask import check_mask
-
-    if not isinstance(mask, str | Path):
-        raise ScorerOptionError(f"option mask of scorer 'fast' is a path, not {mask!r}.")
-    if not str(mask):
-        return ()
-    found = asset(mask, _MASK_BYTES)
-    if found.reference != mask:  # on a worker it was checked by the driver
-        check_mask(found.path)
-    return (found,)
 
 
 def _given(style: object, numbers: object, images: object) -> dict[str, Any]:
