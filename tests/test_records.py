@@ -54,7 +54,7 @@ LIES = {
     "units are misnumbered": (_set("units", 1, "index", 7), "not numbered from 0"),
     "no units": (_set("units", []), "units"),
     "no bundles": (_set("bundles", []), "bundles"),
-    "bundles end early": (_set("bundles", 0, "stop_frame", 3), "bundles do not cover"),
+    "bundles end early": (_set("bundles", 0, "stop_frame", 3), "4 time stamps for 3 frames"),
     "bundles begin late": (_set("bundles", 0, "start_frame", 1), "bundles do not cover"),
     "a bundle of no bytes": (_set("bundles", 0, "size_bytes", 0), "size_bytes"),
     "preroll before the first": (_set("bundles", 0, "preroll", 1), "preroll begins before"),

@@ -203,7 +203,7 @@ class AzureStore:
 
     def open(self, key: str, *, sha256: str = "") -> AbstractContextManager[BinaryIO]:
         """Open an object for sequential reading; raises where it is replaced meanwhile."""
-        pieces = self._reader.pieces(key, self._blob(key), sha256=sha256)
+        pieces = self._reader.pieces(key, self._blob(key), sha256=sha256, ahead=True)
         return cast("BinaryIO", io.BufferedReader(PieceStream(pieces), 1 << 16))
 
     def download(self, key: str, path: Path, *, sha256: str = "") -> None:
@@ -222,7 +222,7 @@ class AzureStore:
         partial_path = path.with_name(path.name + ".part")
         try:
             pieces = self._reader.pieces(key, self._blob(key), etag, sha256)
-            with partial_path.open("wb") as out:
+            with partial_path.open("wb", buffering=0) as out:
                 for piece in pieces:
                     out.write(piece)
             partial_path.replace(path)

@@ -34,6 +34,7 @@ def connect(at: BlobLocation, settings: Settings) -> ContainerClient:
             read_timeout=settings.azure_timeout_seconds,
             retry_total=0,  # BlobCaller tries again, with a bound
             max_single_get_size=1 << 30,  # a range is asked for in one request
+            connection_data_block_size=1 << 20,  # an answer is taken in pieces of that
         )
     except ValueError as error:
         problem = str(error)

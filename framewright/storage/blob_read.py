@@ -1,21 +1,21 @@
 """Reading a blob: one version of it, several ranges at a time, verified to the last byte.
 
-The first range tells ETag, size and MD5; all others ask for that ETag. The hash of the whole is
-computed as the bytes arrive, so that the network and the storage work meanwhile: the sha256 where
-the reader knows it, else the MD5 that was kept with the blob.
+The first answer tells ETag, size and MD5; all others are asked for by that ETag. Its bytes are
+hashed and given on as they come, without a copy, while network and storage work: by sha256 where
+the reader knows that, else by the MD5 that was kept with the blob.
 """
 
 from __future__ import annotations
 
 import hashlib
-import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from azure.core import MatchConditions
-from azure.core.exceptions import IncompleteReadError
+from azure.core.exceptions import AzureError, IncompleteReadError
 from azure.storage.blob import BlobClient, BlobProperties
 
 from framewright.storage.base import Replaced, WrongBytes
@@ -23,6 +23,8 @@ from framewright.storage.blob_calls import BlobCaller, Changed, NotThere, OutOfR
 from framewright.storage.blocks import in_order
 
 __all__ = ["BlobReader", "md5", "only"]
+
+logger = logging.getLogger(__name__)
 
 _CHECKED_BYTES = 4 << 20
 """Longest range whose MD5 the service computes on the way out, a limit of Azure."""
@@ -34,16 +36,35 @@ def md5(data: bytes = b"") -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
-    """The first bytes of a blob, and what the answer says of the whole."""
+class _Begun:
+    """The first answer: what it says of the whole, and its bytes, which are still to come."""
 
-    data: bytes
     size_bytes: int
+    """Of the whole blob."""
     etag: str
     wanted: str
     """The hash that the whole must have, in hex; empty where none is known."""
     digest: Any
-    """That of ``data``, ready to go on."""
+    """Of that kind, of no bytes yet."""
+    body: Any = None
+    """The bytes of the first range, still to come; None for an empty blob."""
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the bytes as they come, and end where the connection breaks."""
+        if self.body is None:
+            yield b""
+            return
+        try:
+            yield from self.body
+        except AzureError as error:
+            logger.info("an answer broke off (%s); asking for the rest", type(error).__name__)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Take no more bytes."""
+        if self.body is not None:
+            self.body.response.internal_response.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +76,7 @@ class BlobReader:
     threads: int
 
     def pieces(
-        self, key: str, blob: BlobClient, etag: str = "", sha256: str = ""
+        self, key: str, blob: BlobClient, etag: str = "", sha256: str = "", *, ahead: bool = False
     ) -> Iterator[bytes]:
         """Begin to read: the first request is made here, the others as the bytes are taken.
 
@@ -64,6 +85,7 @@ class BlobReader:
             blob: what to read.
             etag: the version to read; whichever is there if empty.
             sha256: what its bytes must have, in hex; its MD5 is what counts if empty.
+            ahead: take the first range at once: the reader may be slow, and no connection waits.
 
         Raises:
             KeyError: there is no such blob.
@@ -71,20 +93,24 @@ class BlobReader:
             WrongBytes: its bytes do not match the hash.
         """
         try:
-            first = self._first(key, blob, etag, sha256)
+            begun = self._first(key, blob, etag, sha256)
         except NotThere:
-            first = None
-        if first is None:
+            begun = None
+        if begun is None:
             raise KeyError(key)
-        if not first.wanted and first.size_bytes:
+        body: Iterable[bytes] = begun.pieces()
+        if not begun.wanted and begun.size_bytes:
             # Nobody has kept an MD5 of the whole: the service is asked for one of each range.
-            first = replace(first, data=b"")
-        return self._checked(key, first, self._rest(key, blob, first))
+            begun.close()
+            body = ()
+        if ahead:
+            body = list(body)
+        return self._checked(key, begun, self._all(key, blob, begun, body))
 
-    def _first(self, key: str, blob: BlobClient, etag: str, sha256: str) -> _Piece:
+    def _first(self, key: str, blob: BlobClient, etag: str, sha256: str) -> _Begun:
         doing, replaced = f"read {key!r}", False
         try:
-            request = partial(_first_piece, blob, self.block_bytes, etag, sha256)
+            request = partial(_begin, blob, self.block_bytes, etag, sha256)
             return self.call(request, "read", doing)
         except OutOfRange:  # an empty blob has no first byte
             pass
@@ -95,17 +121,27 @@ class BlobReader:
             replaced = bool(found.size) or (etag != "" and found.etag.strip('"') != etag)
         if replaced:
             raise self._replaced(key)
-        return _Piece(b"", 0, found.etag, sha256, _hash(sha256))
+        return _Begun(0, found.etag, sha256, _hash(sha256))
 
-    def _rest(self, key: str, blob: BlobClient, first: _Piece) -> Iterator[bytes]:
-        step = self.block_bytes if first.wanted else min(self.block_bytes, _CHECKED_BYTES)
-        offsets = range(len(first.data), first.size_bytes, step)
+    def _all(
+        self, key: str, blob: BlobClient, begun: _Begun, body: Iterable[bytes]
+    ) -> Iterator[bytes]:
+        """Yield the bytes of the first answer, then those that it did not have."""
+        done = 0
+        for chunk in body:
+            done += len(chunk)
+            yield chunk
+        yield from self._rest(key, blob, begun, done)
+
+    def _rest(self, key: str, blob: BlobClient, begun: _Begun, start: int) -> Iterator[bytes]:
+        step = self.block_bytes if begun.wanted else min(self.block_bytes, _CHECKED_BYTES)
+        offsets = range(start, begun.size_bytes, step)
         if not offsets:
             return
 
         def get(offset: int) -> bytes:
-            wanted = min(step, first.size_bytes - offset)
-            request = partial(_range, blob, offset, wanted, first.etag, check=not first.wanted)
+            wanted = min(step, begun.size_bytes - offset)
+            request = partial(_range, blob, offset, wanted, begun.etag, check=not begun.wanted)
             return self.call(request, "read", f"read {key!r}")
 
         replaced = False
@@ -122,64 +158,67 @@ class BlobReader:
             "it again."
         )
 
-    def _checked(self, key: str, first: _Piece, rest: Iterator[bytes]) -> Iterator[bytes]:
+    def _checked(self, key: str, begun: _Begun, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """Yield the pieces; the last one only when the whole is what was put."""
-        digest, done = first.digest, 0
-        for number, piece in enumerate(itertools.chain((first.data,), rest)):
-            if number and first.wanted:
-                digest.update(piece)
+        done = 0
+        for piece in pieces:
+            if begun.wanted:
+                begun.digest.update(piece)
             done += len(piece)
-            if done >= first.size_bytes and first.wanted not in ("", digest.hexdigest()):
-                raise WrongBytes(
-                    f"{key!r} in {self.call.location.url} came with the {digest.name.upper()} "
-                    f"{digest.hexdigest()}, was put with {first.wanted}. Read it again; if it "
-                    "stays so, delete the blob and run the job again."
-                )
+            if begun.wanted and done >= begun.size_bytes:
+                self._check(key, begun)
             yield piece
+
+    def _check(self, key: str, begun: _Begun) -> None:
+        kind, came = begun.digest.name.upper(), begun.digest.hexdigest()
+        if came != begun.wanted:
+            raise WrongBytes(
+                f"{key!r} in {self.call.location.url} came with the {kind} {came}, was put with "
+                f"{begun.wanted}. Read it again; if it stays so, delete the blob and run the job "
+                "again."
+            )
 
 
 def _hash(sha256: str) -> Any:
     return hashlib.sha256() if sha256 else md5()
 
 
-class _Hashed:
-    """A stream of the SDK whose chunks go through a hash while the next ones are on their way."""
+class _Unread:
+    """Stands for an answer's body where the SDK would read all of it; has none."""
 
-    def __init__(self, stream: Any, digest: Any) -> None:
-        self._stream = stream
-        self._digest = digest
+    def __init__(self, body: Any) -> None:
+        self._body = body
 
     def __iter__(self) -> Iterator[bytes]:
-        for chunk in self._stream:
-            self._digest.update(chunk)
-            yield chunk
+        return iter(())
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
+        return getattr(self._body, name)
 
 
-def _first_piece(blob: BlobClient, length_bytes: int, etag: str, sha256: str) -> _Piece:
-    digest = _hash(sha256)
+def _begin(blob: BlobClient, length_bytes: int, etag: str, sha256: str) -> _Begun:
+    bodies: list[Any] = []
 
-    def hash_as_it_comes(answer: Any) -> None:
+    def keep_body(answer: Any) -> None:
         stream = answer.http_response.stream_download
-        answer.http_response.stream_download = lambda *args, **options: _Hashed(
-            stream(*args, **options), digest
-        )
 
-    answer = blob.download_blob(
+        def unread(*args: Any, **options: Any) -> _Unread:
+            bodies.append(stream(*args, **options))
+            return _Unread(bodies[-1])
+
+        answer.http_response.stream_download = unread
+
+    found: BlobProperties = blob.download_blob(
         offset=0,
         length=length_bytes,
         max_concurrency=1,
-        raw_response_hook=hash_as_it_comes,
+        raw_response_hook=keep_body,
         **only(etag),
-    )
-    found: BlobProperties = answer.properties
-    data = answer.readall()
+    ).properties
     size_bytes = int(str(found.content_range).rpartition("/")[2])
     kept = found.content_settings.content_md5
     wanted = sha256 or (bytes(kept).hex() if kept else "")
-    return _Piece(data, size_bytes, str(found.etag), wanted, digest)
+    return _Begun(size_bytes, str(found.etag), wanted, _hash(sha256), bodies[-1])
 
 
 def _range(blob: BlobClient, offset: int, length_bytes: int, etag: str, *, check: bool) -> bytes:

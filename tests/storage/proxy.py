@@ -15,14 +15,15 @@ from tests.azurite import ACCOUNT, Azurite
 
 __all__ = ["Fault", "Proxy", "before"]
 
-Fault = Literal["reset", "busy", "lost", "bad request", "bad answer"]
+Fault = Literal["reset", "busy", "lost", "half", "bad request", "bad answer"]
 
 
 class Proxy(ThreadingHTTPServer):
     """Passes requests on, but for the first ones of a method for which there are faults.
 
     Faults: ``reset`` the connection at once; answer that the server is ``busy``; do what is asked,
-    then have the answer ``lost``; change a byte of the body (``bad request``, ``bad answer``).
+    then have the answer ``lost``, or ``half`` of it; change a byte of the body (``bad request``,
+    ``bad answer``).
     """
 
     daemon_threads = True
@@ -78,6 +79,9 @@ class _Handler(BaseHTTPRequestHandler):
         if answer.getheader("Content-Length") is None:
             self.send_header("Content-Length", str(len(data)))
         self.end_headers()
+        if fault == "half":
+            self.wfile.write(data[: len(data) // 2])
+            return self._reset()
         self.wfile.write(data)
 
     do_GET = do_HEAD = do_PUT = do_DELETE = do_POST = _pass_on

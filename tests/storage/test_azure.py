@@ -279,6 +279,19 @@ class TestFailuresOnTheWay:
             open_store(azure, settings).put("k", b"")
         assert proxy.requests == ["PUT"]
 
+    def test_an_answer_that_breaks_off_is_gone_on_with(
+        self, through: Store, proxy: Proxy, tmp_path: Path
+    ) -> None:
+        through.put("k", LARGE)
+        for wanted in (hashlib.sha256(LARGE).hexdigest(), ""):
+            proxy.faults = [("GET", "half")]
+            through.download("k", tmp_path / "out", sha256=wanted)
+            assert (tmp_path / "out").read_bytes() == LARGE
+            proxy.faults = [("GET", "half")]
+            with through.open("k", sha256=wanted) as stream:
+                assert stream.read() == LARGE
+            assert proxy.faults == []
+
 
 class TestOtherWriters:
     def test_a_blob_replaced_while_it_is_read_is_no_mixture(self, through: Store) -> None:

@@ -37,16 +37,24 @@ def _picture(side: int, dice: np.random.Generator) -> np.ndarray:
     for radius in 1 / np.sqrt(dice.uniform(*ends, _SHAPES)):
         x, y = dice.uniform(0, side, 2)
         turn, flat = dice.uniform(0, np.pi), dice.uniform(0.4, 1)
-        along = (columns - x) * np.cos(turn) + (rows - y) * np.sin(turn)
-        across = ((rows - y) * np.cos(turn) - (columns - x) * np.sin(turn)) / flat
-        round_one = dice.uniform() < 0.5
-        far = np.hypot(along, across) if round_one else np.maximum(abs(along), abs(across))
-        cover = np.clip(0.5 - (far - radius) / dice.uniform(0.8, 3), 0, 1)[..., None]
+        round_one, soft = dice.uniform() < 0.5, dice.uniform(0.8, 3)
         colour = colours[dice.integers(_COLOURS)] * dice.uniform(0.5, 1.2)
-        light = dice.uniform(-0.2, 0.2) * along / radius
-        grain = dice.choice([0.01, 0.03, 0.08, 0.15]) * textures[dice.integers(1, 4)]
-        picture += cover * (colour + (light + grain)[..., None] - picture)
+        slope, grain = dice.uniform(-0.2, 0.2), dice.choice([0.01, 0.03, 0.08, 0.15])
+        part = tuple(_around(centre, radius + soft, side) for centre in (y, x))
+        down, right = rows[part] - y, columns[part] - x
+        along = right * np.cos(turn) + down * np.sin(turn)
+        across = (down * np.cos(turn) - right * np.sin(turn)) / flat
+        far = np.hypot(along, across) if round_one else np.maximum(abs(along), abs(across))
+        cover = np.clip(0.5 - (far - radius) / soft, 0, 1)[..., None]
+        shade = slope * along / radius + grain * textures[dice.integers(1, 4)][part]
+        picture[part] += cover * (colour + shade[..., None] - picture[part])
     return np.clip(picture, 0, 1).astype(np.float32)
+
+
+def _around(centre: float, reach: float, side: int) -> slice:
+    """The rows or columns that a square, turned in any way, can touch."""
+    reach *= 2**0.5
+    return slice(max(0, int(centre - reach)), min(side, int(centre + reach) + 2))
 
 
 def _texture(side: int, dice: np.random.Generator) -> np.ndarray:
