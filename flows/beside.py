@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import quote
 
+from flows.sources import address_of
 from framewright.errors import InputError
 from framewright.storage import Store
 
@@ -42,5 +42,4 @@ def with_pictures(said: Any, store: Store, note: str) -> Any:
             f"{note!r} names the picture {found[1]!r}, and there is no {key!r}: put it there, "
             "before the video."
         )
-    name = quote(key) if store.url.startswith("https://") else key
-    return f"{store.url.rstrip('/')}/{name}{found[2] or ''}"
+    return address_of(store, key) + (found[2] or "")

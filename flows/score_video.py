@@ -110,9 +110,10 @@ def score_video(
             address = work_store or get_settings().work_store
             store = open_store(address, settings).url  # the same for all workers
             covered = local_mask(mask, files / "mask", settings)
-            how = {"on_damage": on_damage, "interlaced": interlaced, "hdr": hdr}
             where = covered.reference if covered else ""
-            treatment = Treatment.model_validate({**how, "stability": stability, "mask": where})
+            treatment = Treatment(
+                on_damage=on_damage, interlaced=interlaced, hdr=hdr, stability=stability, mask=where
+            )
             with engine_logs():
                 made = create(scorer, local_options(options, files / "options", settings), board)
             if comparison and made.identity.result == "records":

@@ -8,9 +8,18 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from flows.versions import bare_etag, version_key
+from framewright.storage import Store
 from tasks.login import open_here
 
-__all__ = ["SETTLED_SECONDS", "SUFFIXES", "Found", "is_below", "is_source_name", "list_sources"]
+__all__ = [
+    "SETTLED_SECONDS",
+    "SUFFIXES",
+    "Found",
+    "address_of",
+    "is_below",
+    "is_source_name",
+    "list_sources",
+]
 
 SUFFIXES = (
     *(".3gp", ".asf", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"),
@@ -39,6 +48,12 @@ class Found:
         return version_key(self.video, self.etag)
 
 
+def address_of(store: Store, key: str) -> str:
+    """Return the address of what a folder or prefix has under a key, as events write it."""
+    name = quote(key) if store.url.startswith("https://") else key
+    return f"{store.url.rstrip('/')}/{name}"
+
+
 def is_below(address: str, folder: str) -> bool:
     """Whether an address lies below that of a folder or prefix, not beside it."""
     return address.startswith(folder.rstrip("/") + "/")
@@ -61,8 +76,7 @@ def list_sources(folder: str, outputs: Sequence[str], suffixes: Sequence[str]) -
     store = open_here(folder)
     now, is_local = time.time(), store.url.startswith("/")
     for info in store.list():
-        name = quote(info.key) if store.url.startswith("https://") else info.key  # as events do
-        video = f"{store.url.rstrip('/')}/{name}"
+        video = address_of(store, info.key)
         if any(is_below(video, output) for output in outputs):
             continue
         if not info.size_bytes or (is_local and abs(now - info.modified_seconds) < SETTLED_SECONDS):

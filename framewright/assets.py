@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, cast
 from framewright.errors import InputError, ManifestError
 from framewright.files import PARTIAL_PREFIX, file_sha256, publish
 from framewright.scorers.asset import Asset, references
-from framewright.scorers.base import HasAssets, RecordScorer, Scorer
+from framewright.scorers.base import RecordScorer, Scorer, files_of
 from framewright.settings import Settings
 from framewright.storage import Store, remove_older
 from framewright.types import ScorerIdentity
@@ -38,8 +38,7 @@ _LEFT_BEHIND_SECONDS = 24 * 3600.0
 
 def assets_of(scorer: Scorer | RecordScorer, mask: Asset | None = None) -> dict[str, Path]:
     """Return where the driver has the files of the user's, by reference: a scorer's and a mask."""
-    held = scorer.assets if isinstance(scorer, HasAssets) else ()
-    return {one.reference: one.path for one in (*held, *((mask,) if mask else ()))}
+    return files_of(scorer) | ({mask.reference: mask.path} if mask else {})
 
 
 def upload_assets(scorer: ScorerIdentity, assets: Mapping[str, Path], store: Store) -> None:

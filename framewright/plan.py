@@ -129,7 +129,8 @@ def split(
             mask, mask_files = read_mask(
                 treatment.mask, assets or {}, frames, scratch, seconds, settings, progress
             )
-            if settings.check_decoding or tolerant:
+            checked = settings.check_decoding or tolerant
+            if checked:
                 parts = decoded_once(reader, parts, tolerant)
             if encoder is not None:
                 check_steps(source.name, parts.pts, parts.video.time_base, suffix)
@@ -147,7 +148,7 @@ def split(
                 scorer=scorer,
                 encoder=encoder,
                 treatment=treatment,
-                checked=settings.check_decoding or tolerant,
+                checked=checked,
                 held=parts.held,
                 mask=mask,
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from framewright.scorers.asset import Asset
@@ -21,6 +22,7 @@ __all__ = [
     "Row",
     "Scorer",
     "Sequential",
+    "files_of",
 ]
 
 ColumnType = Literal["bool", "int64", "float32", "float64", "string"]
@@ -142,6 +144,12 @@ class HasAssets(Protocol):
     @property
     def assets(self) -> Sequence[Asset]:
         """The files that ``identity.params`` refer to, as ``asset`` gave them."""
+
+
+def files_of(scorer: Scorer | RecordScorer) -> dict[str, Path]:
+    """Return where this machine has the files that a scorer refers to, by reference."""
+    held = scorer.assets if isinstance(scorer, HasAssets) else ()
+    return {one.reference: one.path for one in held}
 
 
 @runtime_checkable

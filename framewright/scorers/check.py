@@ -13,7 +13,7 @@ import math
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +22,8 @@ from typing import Any, Literal, cast
 import torch
 
 from framewright.scorers import AnyScorer, rebuild
-from framewright.scorers.asset import Asset, references
-from framewright.scorers.base import HasAssets, Prepares, RecordScorer, Row, Scorer, Sequential
+from framewright.scorers.asset import references
+from framewright.scorers.base import Prepares, RecordScorer, Row, Scorer, Sequential, files_of
 from framewright.scorers.rows import check_row
 from framewright.types import ScorerIdentity
 
@@ -139,7 +139,7 @@ def _small(scorer: AnyScorer) -> str:
 def _portable(scorer: AnyScorer) -> str:
     params = scorer.identity.params
     named = {one.reference for one in references(params)}
-    missing = named - _files(scorer).keys()
+    missing = named - files_of(scorer).keys()
     if missing:
         raise _Broken(f"its `assets` lack {min(missing)}, which its identity names")
     for path in _paths(params):
@@ -161,7 +161,7 @@ def _paths(value: Any) -> Iterator[str]:
 
 def _rebuilds(scorer: AnyScorer) -> str:
     try:
-        _rebuilt(scorer)
+        _rebuilt(scorer.identity, files_of(scorer))
     except Exception as error:
         raise _Broken(f"it cannot be rebuilt from its identity, as on a worker: {error}") from error
     return "from its name and parameters"
@@ -234,7 +234,7 @@ def _prepares(scorer: AnyScorer, size: tuple[int, int, int]) -> str:
 
 def _equals(scorer: AnyScorer, size: tuple[int, int, int]) -> str:
     try:
-        other = _rebuilt(scorer)
+        other = _rebuilt(scorer.identity, files_of(scorer))
     except Exception as error:
         raise _Unclear("not tried, because it cannot be rebuilt") from error
     other.setup(torch.device("cpu"), 1)
@@ -266,7 +266,7 @@ def _ships(scorer: AnyScorer) -> str:
     here = _answer(scorer, frames)
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn) as pool:
-        there = pool.submit(_elsewhere, scorer.identity, _files(scorer), frames).result()
+        there = pool.submit(_elsewhere, scorer.identity, files_of(scorer), frames).result()
     if _levels_apart(here, there):
         raise _Broken("in another process it returns something else for the same frames")
     return "bit for bit"
@@ -275,7 +275,7 @@ def _ships(scorer: AnyScorer) -> str:
 def _elsewhere(identity: ScorerIdentity, files: dict[str, Path], frames: Pictures) -> Answer:
     """Do what a worker does, in a process that knows nothing."""
     torch.set_num_threads(1)
-    scorer = rebuild(identity, lambda asset: files[asset.reference])
+    scorer = _rebuilt(identity, files)
     scorer.setup(torch.device("cpu"), 1)
     return _answer(scorer, frames)
 
@@ -344,15 +344,5 @@ def _named(size: Sequence[int]) -> str:
     return f"{width}x{height}, {count} at a time"
 
 
-def _files(scorer: AnyScorer) -> dict[str, Path]:
-    held = scorer.assets if isinstance(scorer, HasAssets) else ()
-    return {one.reference: one.path for one in held}
-
-
-def _rebuilt(scorer: AnyScorer) -> AnyScorer:
-    files = _files(scorer)
-
-    def fetch(asset: Asset) -> Path:
-        return files[asset.reference]
-
-    return rebuild(scorer.identity, fetch)
+def _rebuilt(identity: ScorerIdentity, files: Mapping[str, Path]) -> AnyScorer:
+    return rebuild(identity, lambda asset: files[asset.reference])
