@@ -16,11 +16,11 @@ from torch import Tensor
 
 from framewright.perceptual.base import Encoder
 from framewright.perceptual.slices import VggEncoder
+from framewright.scorers.color import ColorTransferScorer
 from framewright.scorers.gatys.follow import Follower, as_bytes
 from framewright.scorers.gatys.lbfgs import minimise
 from framewright.scorers.gatys.losses import StyleTarget, relative_loss
 from framewright.scorers.gatys.reference import STYLE_WEIGHTS, centre_square, optimised, put_back
-from framewright.scorers.gatys.start import FirstGuess
 
 __all__ = ["Plain", "Remembered", "Steady"]
 
@@ -30,6 +30,8 @@ _COLD_STEP, _WARM_STEP = 0.03, 0.01
 """First change of the values in [0, 1], root mean square."""
 _STEADINESS = 100.0
 """Weight of staying near to the picture before: see docs/adr/0012."""
+_HUE_WEIGHT = 6.0
+"""See ``minimise``: encoders see grey far better than hues."""
 _LEAST_SIDE, _MULTIPLE = 64, 4
 """Frames are extended to what the encoder's poolings take, and to a size from which on
 ``FlowEstimator`` finds their motion."""
@@ -78,7 +80,10 @@ class Steady:
     ) -> None:
         self._encoder, self._painting = encoder, painting
         self._strength, self._steps, self._side = strength, steps, side
-        self._guess = FirstGuess(encoder, painting)
+        self._style_weight = (
+            STYLE_WEIGHTS[encoder.kind] if isinstance(encoder, VggEncoder) else None
+        )
+        self._colours = _colours_of(painting)
         self._follow = Follower()
         self._targets: dict[int, StyleTarget] = {}
 
@@ -87,7 +92,7 @@ class Steady:
         small = _shrunk(frame, self._side)
         height, width = small.shape[-2:]
         content = _extended(small)
-        start = torch.lerp(content, self._guess(content), min(1.0, 2 * self._strength))
+        start = torch.lerp(content, self._colours.score(content), min(1.0, 2 * self._strength))
         seen, led = as_bytes(content), None
         if before is not None and before.frame.shape == seen.shape:
             led = self._follow(before.frame, seen, before.picture)
@@ -116,8 +121,16 @@ class Steady:
         led: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
         target = self._target(min(content.shape[-2:]))
-        loss = relative_loss(self._encoder, target, content, self._strength, led, _STEADINESS)
-        picture, _ = minimise(loss, start, steps, first_step)
+        loss = relative_loss(
+            self._encoder,
+            target,
+            content,
+            self._strength,
+            led,
+            _STEADINESS,
+            self._style_weight,
+        )
+        picture, _ = minimise(loss, start, steps, first_step, _HUE_WEIGHT)
         return picture.clamp(0, 1)
 
     def _target(self, side: int) -> StyleTarget:
@@ -126,6 +139,16 @@ class Steady:
             painting = _extended(_shrunk(self._painting, side))
             self._targets[side] = StyleTarget(self._encoder, painting)
         return self._targets[side]
+
+
+def _colours_of(painting: Tensor) -> ColorTransferScorer:
+    """Return what gives frames the colours of a painting (1, 3, H, W), where they start."""
+    pixels = painting[0].flatten(1).double()
+    colours = ColorTransferScorer(
+        mean=pixels.mean(1).tolist(), covariance=pixels.cov(correction=0).tolist()
+    )
+    colours.setup(painting.device, torch.get_num_threads())
+    return colours
 
 
 def _shrunk(pictures: Tensor, side: int) -> Tensor:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from framewright.errors import ScorerOptionError
-from framewright.scorers.fast.weights import style_names, weights_sha256
+from framewright.scorers.fast.weights import style_names
 from framewright.scorers.gatys.options import (
     checked_number,
     checked_switch,
@@ -16,7 +15,7 @@ from framewright.scorers.gatys.options import (
     packed,
     unpacked,
 )
-from framewright.types import ScorerIdentity, fingerprint
+from framewright.types import ScorerIdentity
 
 if TYPE_CHECKING:
     import torch
@@ -75,6 +74,8 @@ class GatysScorer:
         self.identity = self._identity(Path(style).name)
 
     def _identity(self, style: str) -> ScorerIdentity:
+        from framewright.perceptual.small import encoder_sha256
+
         params: dict[str, Any] = {
             "style": style,
             "strength": self._strength,
@@ -86,8 +87,8 @@ class GatysScorer:
         }
         return ScorerIdentity(
             name="gatys",
-            version="1",
-            weights_sha256=_shipped_sha256(),
+            version="2",
+            weights_sha256=encoder_sha256(),
             params=params,
             flickers=self._strength > 0,
         )
@@ -101,7 +102,7 @@ class GatysScorer:
 
         torch.set_num_threads(threads)
         painting = unpacked(self._painting).to(device)
-        encoder = open_encoder(self._weights, zero_padding=self._compat).to(device)
+        encoder = open_encoder(self._weights).to(device)
         self._run: Plain | Steady
         if isinstance(encoder, VggEncoder) and self._compat:
             self._run = Plain(encoder, painting, self._steps, self._side)
@@ -130,14 +131,6 @@ class GatysScorer:
             result = torch.cat(pictures)
         self._before = before
         return result
-
-
-@functools.cache
-def _shipped_sha256() -> str:
-    """Hash of what the package ships for it: the start, and the small encoder."""
-    from framewright.perceptual.small import encoder_sha256
-
-    return fingerprint([weights_sha256(), encoder_sha256()])
 
 
 def _image(style: str | Path) -> str | Path:
