@@ -16,11 +16,11 @@ from torch import Tensor
 
 from framewright.perceptual.base import Encoder
 from framewright.perceptual.slices import VggEncoder
-from framewright.scorers.color import ColorTransferScorer
 from framewright.scorers.gatys.follow import Follower, as_bytes
 from framewright.scorers.gatys.lbfgs import minimise
 from framewright.scorers.gatys.losses import StyleTarget, relative_loss
 from framewright.scorers.gatys.reference import STYLE_WEIGHTS, centre_square, optimised, put_back
+from framewright.scorers.gatys.start import FirstGuess, colours_of
 
 __all__ = ["Plain", "Remembered", "Steady"]
 
@@ -73,17 +73,25 @@ class Steady:
         strength: see ``relative_loss``.
         steps: evaluations for a frame that follows another.
         side: shorter side at which larger frames are optimised, in pixels.
+        painted: start from pictures of the network that ``fast`` ships, not from frames in the
+            painting's colours: broader strokes, a higher loss.
     """
 
     def __init__(
-        self, encoder: Encoder, painting: Tensor, strength: float, steps: int, side: int
+        self,
+        encoder: Encoder,
+        painting: Tensor,
+        strength: float,
+        steps: int,
+        side: int,
+        painted: bool = False,
     ) -> None:
         self._encoder, self._painting = encoder, painting
         self._strength, self._steps, self._side = strength, steps, side
         self._style_weight = (
             STYLE_WEIGHTS[encoder.kind] if isinstance(encoder, VggEncoder) else None
         )
-        self._colours = _colours_of(painting)
+        self._guess = FirstGuess(encoder, painting) if painted else colours_of(painting).score
         self._follow = Follower()
         self._targets: dict[int, StyleTarget] = {}
 
@@ -92,7 +100,7 @@ class Steady:
         small = _shrunk(frame, self._side)
         height, width = small.shape[-2:]
         content = _extended(small)
-        start = torch.lerp(content, self._colours.score(content), min(1.0, 2 * self._strength))
+        start = torch.lerp(content, self._guess(content), min(1.0, 2 * self._strength))
         seen, led = as_bytes(content), None
         if before is not None and before.frame.shape == seen.shape:
             led = self._follow(before.frame, seen, before.picture)
@@ -139,16 +147,6 @@ class Steady:
             painting = _extended(_shrunk(self._painting, side))
             self._targets[side] = StyleTarget(self._encoder, painting)
         return self._targets[side]
-
-
-def _colours_of(painting: Tensor) -> ColorTransferScorer:
-    """Return what gives frames the colours of a painting (1, 3, H, W), where they start."""
-    pixels = painting[0].flatten(1).double()
-    colours = ColorTransferScorer(
-        mean=pixels.mean(1).tolist(), covariance=pixels.cov(correction=0).tolist()
-    )
-    colours.setup(painting.device, torch.get_num_threads())
-    return colours
 
 
 def _shrunk(pictures: Tensor, side: int) -> Tensor:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from framewright.errors import ScorerOptionError
-from framewright.scorers.fast.weights import style_names
+from framewright.scorers.fast.weights import style_names, weights_sha256
 from framewright.scorers.gatys.options import (
     checked_number,
     checked_switch,
@@ -15,7 +15,7 @@ from framewright.scorers.gatys.options import (
     packed,
     unpacked,
 )
-from framewright.types import ScorerIdentity
+from framewright.types import ScorerIdentity, fingerprint
 
 if TYPE_CHECKING:
     import torch
@@ -39,6 +39,7 @@ class GatysScorer:
         short_side: int = 360,
         encoder: str | Path = "small",
         compat: bool = False,
+        painted_start: bool = False,
         painting: str = "",
     ) -> None:
         """Choose the painting and how much to do.
@@ -53,6 +54,8 @@ class GatysScorer:
                 2160; strokes are as large in the frame as they are in the painting.
             encoder: ``small``, which is shipped; ``vgg19``, which is downloaded; or a file.
             compat: do what the 2018 reference did: every frame alone, from itself, in a square.
+            painted_start: start from pictures of the network that ``fast`` ships, not from frames
+                in the painting's colours: broader strokes, a higher loss.
             painting: the image as text, which workers get.
 
         Raises:
@@ -62,6 +65,7 @@ class GatysScorer:
         chosen = int(checked_number("steps", steps, 0, 2000, whole=True))
         self._side = int(checked_number("short_side", short_side, 64, 2160, whole=True))
         self._compat = checked_switch("compat", compat)
+        self._painted = checked_switch("painted_start", painted_start)
         if self._compat and str(encoder) == "small":
             raise ScorerOptionError("compat compares with VGG-19: use encoder=vgg19 or its file.")
         if self._compat and self._strength != 0.5:
@@ -83,12 +87,13 @@ class GatysScorer:
             "short_side": self._side,
             "encoder": "small" if self._weights is None else self._weights.reference,
             "compat": self._compat,
+            "painted_start": self._painted,
             "painting": self._painting,
         }
         return ScorerIdentity(
             name="gatys",
             version="2",
-            weights_sha256=encoder_sha256(),
+            weights_sha256=fingerprint([weights_sha256(), encoder_sha256()]),
             params=params,
             flickers=self._strength > 0,
         )
@@ -107,7 +112,9 @@ class GatysScorer:
         if isinstance(encoder, VggEncoder) and self._compat:
             self._run = Plain(encoder, painting, self._steps, self._side)
         else:
-            self._run = Steady(encoder, painting, self._strength, self._steps, self._side)
+            self._run = Steady(
+                encoder, painting, self._strength, self._steps, self._side, self._painted
+            )
         self._before: Remembered | None = None
 
     def begin(self, first: int) -> None:
