@@ -103,9 +103,8 @@ class Stabiliser:
         places = _enlarged(motion.flow, height, width)
         trust = cv2.resize(motion.trust, (width, height), interpolation=cv2.INTER_LINEAR)
         weight = trust * np.float32(kept)
-        blend = cv2.subtract(warped(before, places), now)
-        cv2.multiply(blend, cv2.merge((weight, weight, weight)), dst=blend)
-        return _sharpened(cast(Floats, cv2.add(blend, now, dst=blend)), now)
+        blend = cv2.blendLinear(warped(before, places), now, weight, 1 - weight)
+        return _sharpened(cast(Floats, blend), now)
 
 
 def _enlarged(flow: Floats, height: int, width: int) -> Floats:
@@ -113,9 +112,8 @@ def _enlarged(flow: Floats, height: int, width: int) -> Floats:
     grid = grid_of(height, width)
     if flow.shape == grid.shape:
         return cast(Floats, cv2.add(flow, grid))
-    places = cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR)
-    scale = np.array([width / flow.shape[1], height / flow.shape[0], 0, 0])
-    cv2.multiply(places, scale, dst=places)
+    scale = round(width / flow.shape[1])
+    places = cv2.resize(flow * np.float32(scale), (width, height), interpolation=cv2.INTER_LINEAR)
     return cast(Floats, cv2.add(places, grid, dst=places))
 
 
@@ -133,7 +131,7 @@ def _sharpened(blend: Floats, now: Floats) -> Floats:
 def _detail(picture: Floats) -> Floats:
     """Luma without what is coarser than a pixel or two."""
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-    return cast(Floats, cv2.subtract(grey, cv2.GaussianBlur(grey, (0, 0), _DETAIL_SIGMA)))
+    return cast(Floats, cv2.subtract(grey, cv2.GaussianBlur(grey, (5, 5), _DETAIL_SIGMA)))
 
 
 def _contrast(detail: Floats) -> Floats:
