@@ -100,7 +100,7 @@ class FlowEstimator:
     def __init__(self) -> None:
         cv2.setNumThreads(1)  # a worker has one core; and the result is the same on all machines
         self._fine = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-        self._fine.setPatchStride(6)
+        self._fine.setPatchStride(4)
         self._fine.setGradientDescentIterations(4)
         self._fine.setVariationalRefinementIterations(2)
         self._rough = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
