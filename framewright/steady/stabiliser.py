@@ -28,7 +28,8 @@ _CUT_TRUST = 0.25
 """Mean trust below which a frame does not follow from the one before: a scene cut."""
 _DETAIL_KEPT = 0.95
 """Contrast of the finest detail, squared, that warping and blending may leave of the model's."""
-_MOST_SHARPENED = 1.0
+_SHARPENING, _MOST_SHARPENED = 1.5, 1.5
+"""More than the missing contrast, because what is finer still is missing more."""
 _DETAIL_SIGMA = 0.8
 _DETAIL_CELL, _DETAIL_CELLS = 8, 5
 """Contrast is compared over so many cells of so many pixels each way."""
@@ -120,7 +121,7 @@ def _sharpened(blend: Floats, now: Floats) -> Floats:
     """Give back the fine contrast that warping has cost, as far as the model's picture has it."""
     detail, wanted = _detail(blend), _detail(now)
     ratio = _DETAIL_KEPT * _contrast(wanted) / (_contrast(detail) + np.float32(_DETAIL_FLOOR))
-    gain = np.clip(np.sqrt(ratio) - 1, 0, _MOST_SHARPENED)
+    gain = np.clip(_SHARPENING * (np.sqrt(ratio) - 1), 0, _MOST_SHARPENED)
     size = (blend.shape[1], blend.shape[0])
     detail *= cv2.resize(gain, size, interpolation=cv2.INTER_LINEAR)
     sharp = cv2.add(blend, cv2.merge((detail, detail, detail)))
