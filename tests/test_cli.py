@@ -540,7 +540,7 @@ class TestOther:
         assert main(["settings"]) == 0
         said = capsys.readouterr().out
         assert f"FRAMEWRIGHT_WORK_STORE={get_settings().work_store}\n" in said
-        assert "FRAMEWRIGHT_UNIT_SECONDS=10.0\n    Length of video" in said
+        assert "FRAMEWRIGHT_UNIT_SECONDS=30.0\n    Length of video" in said
 
     def test_doctor(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
