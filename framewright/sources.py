@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from framewright import __version__
-from framewright.errors import InputError, ScorerOptionError, SourceRefused
+from framewright.errors import InputError, ScorerOptionError, SourceRefused, StoreDenied
 from framewright.plan import Split
 from framewright.scorers.asset import Asset, asset
 from framewright.settings import Settings
@@ -35,6 +35,7 @@ from framewright.types import Record, SourceInfo, VideoInfo, fingerprint
 __all__ = [
     "KnownSource",
     "Origin",
+    "check_newest",
     "fetch",
     "find",
     "local_mask",
@@ -149,6 +150,28 @@ def fetch(origin: Origin, folder: Path, settings: Settings) -> tuple[Path, Origi
     rate = origin.size_bytes / seconds / (1 << 20)
     logger.info("%s is here after %.1f s, %.1f MiB/s", place.name, seconds, rate)
     return path, origin
+
+
+def check_newest(origin: Origin) -> None:
+    """Refuse where another version of a remote source is there, whose result would be overwritten.
+
+    One that is gone, or may not be looked at any more, has no result but this.
+
+    Raises:
+        SourceRefused: another version is there.
+        StoreUnavailable: the storage does not answer.
+    """
+    if not isinstance(origin.place, RemoteFile):
+        return
+    found = None
+    with suppress(StoreDenied):
+        found = origin.place.store.stat(origin.place.key)
+    if found is not None and found.etag != origin.etag:
+        raise SourceRefused(
+            "superseded",
+            f"{origin.url!r} has been replaced while it was scored: it has the ETag {found.etag} "
+            f"by now, not {origin.etag}, and the result of that version belongs in its place.",
+        )
 
 
 def local_name(name: str) -> str:
