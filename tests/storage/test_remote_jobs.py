@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from azure.storage.blob import BlobClient, ContainerClient
+from azure.storage.blob import BlobClient, ContainerClient, StandardBlobTier
 
 from framewright.cli import main
 from framewright.errors import InputError, ScorerOptionError, SourceRefused, StoreDenied
@@ -303,6 +303,12 @@ class TestFetch:
     ) -> None:
         with pytest.raises(SourceRefused, match=words):
             find(self.file(places, data), Settings(max_source_bytes=limit))
+
+    def test_a_video_in_the_archive_tier(self, places: Places, tmp_path: Path) -> None:
+        origin = find(self.file(places, b"one"), get_settings())
+        places.incoming.set_standard_blob_tier_blobs(StandardBlobTier.ARCHIVE, "v.mp4")
+        with pytest.raises(InputError, match=r"in the archive tier.*az storage blob set-tier"):
+            fetch(origin, tmp_path, get_settings())
 
     def test_a_full_disk(
         self, places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
