@@ -27,6 +27,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from pydantic import SecretStr
 
 from framewright.access import examine_address, shown_address
 from framewright.errors import StoreDenied
@@ -184,6 +185,8 @@ def test_a_user_delegation_token_signs_in(
     assert source.store.read("a.mp4") == b"12345"
     with pytest.raises(StoreDenied, match="right to write is missing"):
         source.store.put("b", b"x")
+    set_once = Settings(azure_endpoint=with_https.endpoint, azure_sas=SecretStr(f"?{token}"))
+    assert open_store(f"az://{ACCOUNT}/{container}", set_once).read("a.mp4") == b"12345"
     for given in (f"{address}/a.mp4?{token}", f"{address}?{token}"):
         found = {one.what: one for one in examine_address(given)}
         assert "user-delegation SAS of a container, permissions rl" in found["sign-in"].found
