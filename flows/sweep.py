@@ -24,9 +24,10 @@ from flows.parameters import Look, MediaFolder
 from flows.sources import SUFFIXES, Found, list_sources
 from framewright.errors import InputError
 from framewright.outputs import result_names
-from framewright.scorers import create
-from framewright.sources import local_options
+from framewright.scorers import create, outline
+from framewright.sources import local_options, unfetched_options
 from framewright.storage import ObjectInfo
+from framewright.types import ScorerIdentity
 from tasks.login import open_here, settings_here
 
 __all__ = ["sweep"]
@@ -182,13 +183,20 @@ def _newer_results(found: Found, results: Mapping[str, list[ObjectInfo]]) -> set
 
 
 def _has_result(found: Found, look: Look, newer: set[str]) -> bool:
-    options = {**look.scorer_options, **({"style": look.style} if look.style else {})}
     folder, _, name = found.name.rpartition("/")
-    with tempfile.TemporaryDirectory(prefix="framewright-") as scratch:
-        local = local_options(options, Path(scratch), settings_here())
-        identity = create(look.scorer, local).identity
+    identity = _identity(look)
     names = {f"{folder}/{one}".lstrip("/") for one in result_names(name, identity)}
     return not names.isdisjoint(newer)
+
+
+def _identity(look: Look) -> ScorerIdentity:
+    """What names results: for all scorers here told by the options; fitting is the run's work."""
+    options = {**look.scorer_options, **({"style": look.style} if look.style else {})}
+    if (identity := outline(look.scorer, unfetched_options(options))) is not None:
+        return identity
+    with tempfile.TemporaryDirectory(prefix="framewright-") as scratch:
+        local = local_options(options, Path(scratch), settings_here())
+        return create(look.scorer, local).identity
 
 
 def _page(done: Sweep) -> str:

@@ -7,12 +7,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from PIL import Image
 from prefect.client.schemas.objects import State, StateType
 from prefect.states import Cancelled, Completed, Crashed, Failed, Running, Scheduled
 
 from flows import sweep as module
 from flows.parameters import Look
 from flows.sources import SUFFIXES, list_sources
+from framewright.settings import get_settings
 from framewright.storage import ObjectInfo, open_store
 
 OLD = time.time() - 10_000
@@ -120,6 +122,45 @@ def test_a_result_of_which_no_run_is_known_counts_if_it_is_newer(
     server.started.clear()
     server.known.add(f"{tmp_path}/in/x/a.v2.mp4")
     assert not swept(tmp_path).finished, "it is the result of another version"
+
+
+def test_a_painting_that_nobody_has_fitted_yet_is_fitted_by_the_run_not_here(
+    server: Server, tmp_path: Path
+) -> None:
+    """Only the result's name is needed: a fit takes a minute, for each painting of a container."""
+    place(tmp_path / "in/a.mp4", 0)
+    Image.effect_mandelbrot((40, 30), (-2, -1.5, 1, 1.5), 50).save(tmp_path / "in/my sunset.png")
+    (tmp_path / "in/framewright.yaml").write_text("style: my sunset.png\nscorer: fast\n")
+    place(tmp_path / "out/a.fast-wave.mp4", 5)
+    assert swept(tmp_path).started == [f"{tmp_path}/in/a.mp4"], "it has another style"
+    server.started.clear()
+    place(tmp_path / "out/a.fast-my-sunset-png.mp4", 5)
+    assert swept(tmp_path).finished == [f"{tmp_path}/in/a.mp4"]
+    assert not Path(get_settings().cache_folder).exists()
+
+
+@pytest.mark.parametrize(
+    ("look", "params"),
+    [
+        (Look(style="az://media/styles/my sunset.jpg"), {"style": "my sunset.jpg"}),
+        (Look(style="https://media.blob.core.windows.net/c/a%20b.jpg"), {"style": "a b.jpg"}),
+        (
+            Look(scorer_options={"style": ["wave", "az://media/styles/x=1.jpg=3"]}),
+            {"style": "wave 0.25 + x=1.jpg 0.75"},
+        ),
+        (
+            Look(scorer_options={"style": {"az://media/a/x.jpg": 1, "az://media/b/x.jpg": 1}}),
+            {"style": "x.jpg 0.5 + x.jpg 0.5"},
+        ),
+        (Look(scorer="gatys", style="az://media/styles/x.jpg"), {"style": "x.jpg"}),
+        (Look(scorer="detect", scorer_options={"weights": "az://ops/weights/x.pth"}), {}),
+    ],
+)
+def test_what_names_a_result_is_not_fetched(look: Look, params: dict[str, str]) -> None:
+    """There is no such storage."""
+    identity = module._identity(look)
+    assert (identity.name, identity.params) == (look.scorer, params)
+    assert identity.result == ("records" if look.scorer == "detect" else "pictures")
 
 
 def test_what_lies_with_a_video_decides_and_may_be_wrong(server: Server, tmp_path: Path) -> None:
