@@ -18,12 +18,15 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectNotFound
+from prefect.states import AwaitingRetry
 
 from flows.parameters import Look
 from framewright.errors import InputError
 
 __all__ = [
     "SCORE_VIDEO",
+    "crashes",
+    "go_on",
     "is_known",
     "output_folder",
     "runs_of",
@@ -104,6 +107,18 @@ def runs_of(client: SyncPrefectClient, keys: Iterable[str]) -> dict[str, FlowRun
             if run.idempotency_key:
                 found[run.idempotency_key] = run
     return found
+
+
+def crashes(client: SyncPrefectClient, run: FlowRun) -> int:
+    """Return how often a run has crashed; 0 unless a crash is the last that is known of it."""
+    if run.state is None or not run.state.is_crashed():
+        return 0
+    return sum(state.is_crashed() for state in client.read_flow_run_states(run.id))
+
+
+def go_on(client: SyncPrefectClient, run: FlowRun) -> None:
+    """Let a run that is over be taken up again by a worker, as the UI's Retry does."""
+    client.set_flow_run_state(run.id, AwaitingRetry())
 
 
 def is_known(client: SyncPrefectClient, video: str) -> bool:
