@@ -20,8 +20,9 @@ from pydantic import Field
 
 from flows.choose import Ours, choose
 from flows.dispatch import (
-    crashes,
+    deaths,
     go_on,
+    has_died,
     is_known,
     output_folder,
     runs_of,
@@ -168,9 +169,9 @@ def _next(
     found: Found,
     done: Sweep,
 ) -> str | FlowRun | None:
-    """Return the key for the next run of a version, or its crashed run, which shall go on.
+    """Return the key for the next run of a version, or its run that has died and shall go on.
 
-    None where it needs neither, which is noted. A crash says nothing of the video: a machine was
+    None where it needs neither, which is noted. A death says nothing of the video: a machine was
     gone, or the server was while the run's process began.
     """
     known = [run for run in runs if run is not None and run.state is not None]
@@ -179,17 +180,15 @@ def _next(
         done.under_way.append(found.video)
     elif any(state.is_completed() for state in states):
         done.finished.append(found.video)
-    elif any(state.is_cancelled() for state in states) or _tries(client, known) >= len(keys):
+    elif any(state.is_cancelled() and not has_died(state) for state in states):
         done.given_up.append(found.video)
-    elif states and states[-1].is_crashed():
+    elif sum(max(1, deaths(client, run)) for run in known) >= len(keys):
+        done.given_up.append(found.video)
+    elif states and has_died(states[-1]):
         return known[-1]
     else:
         return next(key for run, key in zip(runs, keys, strict=True) if run is None)
     return None
-
-
-def _tries(client: SyncPrefectClient, runs: Sequence[FlowRun]) -> int:
-    return sum(max(1, crashes(client, run)) for run in runs)
 
 
 def by_stem(results: Iterable[ObjectInfo]) -> dict[str, list[ObjectInfo]]:

@@ -17,6 +17,9 @@ from framewright.storage import ObjectInfo, open_store
 
 OLD = time.time() - 10_000
 LOOK = Look(scorer="identity")
+LOST = Cancelled(
+    message="Deployment concurrency slot lost during provisioning - no slots available"
+)
 
 
 def place(path: Path, age: float) -> None:
@@ -31,14 +34,14 @@ class Server:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.states: dict[str, State[Any]] = {}
         self.known: set[str] = set()
-        self.crashes = 1
-        """Of each run that has crashed."""
+        self.deaths = 1
+        """Of each run that has died."""
         self.started: list[dict[str, Any]] = []
         self.gone_on: list[str] = []
         monkeypatch.setattr(module, "runs_of", self._runs_of)
         monkeypatch.setattr(module, "is_known", lambda _, video: video in self.known)
         monkeypatch.setattr(module, "score_deployment", lambda _: "id")
-        monkeypatch.setattr(module, "crashes", self._crashes)
+        monkeypatch.setattr(module, "deaths", self._deaths)
         monkeypatch.setattr(module, "go_on", lambda _, run: self.gone_on.append(run.key))
         monkeypatch.setattr(module, "start", lambda *_, **asked: self.started.append(asked))
 
@@ -46,8 +49,8 @@ class Server:
         states = self.states
         return {k: SimpleNamespace(state=states[k], key=k) for k in keys if k in states}
 
-    def _crashes(self, _: Any, run: Any) -> int:
-        return self.crashes if run.state.is_crashed() else 0
+    def _deaths(self, _: Any, run: Any) -> int:
+        return self.deaths if module.has_died(run.state) else 0
 
 
 @pytest.fixture
@@ -110,21 +113,24 @@ def test_what_is_done_depends_on_the_runs_so_far(
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "crashes", "attempts", "goes_on"),
+    ("first", "second", "deaths", "attempts", "goes_on"),
     [
         (Crashed(), None, 1, 2, ""),
         (Crashed(), None, 2, 2, None),
         (Crashed(), None, 2, 3, ""),
+        (LOST, None, 1, 2, ""),
+        (LOST, None, 2, 2, None),
+        (Failed(), LOST, 1, 3, "-2"),
         (Failed(), Crashed(), 1, 3, "-2"),
         (Failed(), Crashed(), 1, 2, None),
     ],
 )
-def test_a_run_that_has_crashed_goes_on_and_is_no_second_one(
+def test_a_run_that_has_died_goes_on_and_is_no_second_one(
     server: Server,
     tmp_path: Path,
     first: State[Any],
     second: State[Any] | None,
-    crashes: int,
+    deaths: int,
     attempts: int,
     goes_on: str | None,
 ) -> None:
@@ -133,7 +139,7 @@ def test_a_run_that_has_crashed_goes_on_and_is_no_second_one(
     for name, state in zip(module.attempt_keys(found.key, 2), (first, second), strict=True):
         if state is not None:
             server.states[name] = state
-    server.crashes = crashes
+    server.deaths = deaths
     done = swept(tmp_path, attempts=attempts)
     assert server.gone_on == ([] if goes_on is None else [found.key + goes_on])
     assert server.started == []
