@@ -79,7 +79,7 @@ def sweep(
         look: How videos are scored, where nothing that lies with them says otherwise.
         limit: How many runs are started at most, the oldest videos first.
         attempts: How often a version is tried in all: another run where one fails, the same one
-            again where it crashes.
+            again where it dies with its machine or server.
     """
     try:
         output = open_here(output).url
@@ -180,9 +180,9 @@ def _next(
         done.under_way.append(found.video)
     elif any(state.is_completed() for state in states):
         done.finished.append(found.video)
-    elif any(state.is_cancelled() and not has_died(state) for state in states):
-        done.given_up.append(found.video)
-    elif sum(max(1, deaths(client, run)) for run in known) >= len(keys):
+    elif any(state.is_cancelled() and not has_died(state) for state in states) or (
+        sum(max(1, deaths(client, run)) for run in known) >= len(keys)
+    ):
         done.given_up.append(found.video)
     elif states and has_died(states[-1]):
         return known[-1]
