@@ -1,14 +1,15 @@
 """Reading a blob: one version of it, several ranges at a time, verified to the last byte.
 
 The first answer tells ETag, size and MD5; all others are asked for by that ETag. Its bytes are
-hashed in a thread beside and given on as they come, without a copy: by sha256 where the reader
-knows that, else by the MD5 that was kept with the blob.
+hashed and given on as they come, without a copy: by sha256 where the reader knows that, else by the
+MD5 that was kept with the blob.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
+import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -29,11 +30,51 @@ logger = logging.getLogger(__name__)
 
 _CHECKED_BYTES = 4 << 20
 """Longest range whose MD5 the service computes on the way out, a limit of Azure."""
+_INLINE_BYTES = 2 << 20
+"""A blob of no more is hashed sooner than a thread is there."""
 
 
 def md5(data: bytes = b"") -> Any:
     """Return a running MD5, for verification only."""
     return hashlib.md5(data, usedforsecurity=False)
+
+
+class _Hashing:
+    """Hashes pieces: one while the next comes, in a thread beside, if no other read is under way.
+
+    Several reads have each other to fill the time, and threads of their own would slow them down.
+    """
+
+    under_way = 0
+    lock = threading.Lock()
+
+    def __init__(self, digest: Any, size_bytes: int) -> None:
+        self._digest = digest
+        self._large = size_bytes > _INLINE_BYTES
+        self._beside: ThreadPoolExecutor | None = None
+        self._last: Future[None] | None = None
+
+    def __enter__(self) -> _Hashing:
+        with self.lock:
+            _Hashing.under_way += 1
+            if self._large and _Hashing.under_way == 1:
+                self._beside = ThreadPoolExecutor(1, thread_name_prefix="framewright-hash")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self.lock:
+            _Hashing.under_way -= 1
+        if self._beside is not None:
+            self._beside.shutdown()
+
+    def update(self, piece: bytes, *, is_last: bool) -> None:
+        """Add a piece, when the one before it is hashed."""
+        if self._last is not None:
+            self._last.result()
+        if self._beside is None or is_last:
+            self._digest.update(piece)
+        else:
+            self._last = self._beside.submit(self._digest.update, piece)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,27 +201,15 @@ class BlobReader:
         )
 
     def _checked(self, key: str, begun: _Begun, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        """Yield the pieces; the last one only when the whole is what was put.
-
-        They are hashed in a thread beside, one while the next one comes: hashing lets go of the
-        interpreter, and takes about as long as a fast network does.
-        """
-        if not begun.wanted:
-            yield from pieces
-            return
+        """Yield the pieces; the last one only when the whole is what was put."""
         done = 0
-        with ThreadPoolExecutor(1, thread_name_prefix="framewright-hash") as beside:
-            hashed: Future[None] | None = None
+        with _Hashing(begun.digest, begun.size_bytes) as hashing:
             for piece in pieces:
-                if hashed is not None:
-                    hashed.result()
                 done += len(piece)
-                hashed = None
-                if done < begun.size_bytes:
-                    hashed = beside.submit(begun.digest.update, piece)
-                else:
-                    begun.digest.update(piece)
-                    self._check(key, begun)
+                if begun.wanted:
+                    hashing.update(piece, is_last=done >= begun.size_bytes)
+                    if done >= begun.size_bytes:
+                        self._check(key, begun)
                 yield piece
 
     def _check(self, key: str, begun: _Begun) -> None:
