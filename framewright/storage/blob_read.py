@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -32,6 +33,9 @@ _CHECKED_BYTES = 4 << 20
 """Longest range whose MD5 the service computes on the way out, a limit of Azure."""
 _INLINE_BYTES = 2 << 20
 """A blob of no more is hashed sooner than a thread is there."""
+
+
+_Pieces = Generator[bytes, None, None]
 
 
 def md5(data: bytes = b"") -> Any:
@@ -145,9 +149,8 @@ class BlobReader:
             # Nobody has kept an MD5 of the whole: the service is asked for one of each range.
             begun.close()
             body = ()
-        if ahead:
-            body = list(body)
-        return self._checked(key, begun, self._all(key, blob, begun, body))
+        checked = self._checked(key, begun, self._all(key, blob, begun, body))
+        return _taken(checked, self.block_bytes) if ahead and begun.wanted else checked
 
     def _first(self, key: str, blob: BlobClient, etag: str, sha256: str) -> _Begun:
         doing, replaced = f"read {key!r}", False
@@ -200,7 +203,7 @@ class BlobReader:
             "it again."
         )
 
-    def _checked(self, key: str, begun: _Begun, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    def _checked(self, key: str, begun: _Begun, pieces: Iterator[bytes]) -> _Pieces:
         """Yield the pieces; the last one only when the whole is what was put."""
         done = 0
         with _Hashing(begun.digest, begun.size_bytes) as hashing:
@@ -220,6 +223,24 @@ class BlobReader:
                 f"{begun.wanted}. Read it again; if it stays so, delete the blob and run the job "
                 "again."
             )
+
+
+def _taken(pieces: _Pieces, least_bytes: int) -> Iterator[bytes]:
+    """Take so many bytes at once; return an iterator of them and of the rest."""
+    taken: deque[bytes] = deque()
+    while least_bytes > 0 and (piece := next(pieces, None)) is not None:
+        taken.append(piece)
+        least_bytes -= len(piece)
+
+    def given() -> Iterator[bytes]:
+        try:
+            while taken:
+                yield taken.popleft()
+            yield from pieces
+        finally:
+            pieces.close()
+
+    return given()
 
 
 def _hash(sha256: str) -> Any:
