@@ -220,7 +220,7 @@ def _commands(stack: Stack, workers: int) -> dict[str, tuple[str, ...]]:
     code = ("--preload", "tasks.score")
     return {
         "prefect server": (
-            *("-m", "prefect", "server", "start"),
+            *("-m", "deployments.server", "server", "start"),
             *("--host", "127.0.0.1", "--port", server_port),
         ),
         "dask scheduler": ("-m", "dask", "scheduler", "--port", dask_port, *local, *code),
