@@ -72,7 +72,7 @@ class Bench:
         """Fetch a bundle into a file, as clips are fetched."""
         self.store.download(f"ours/{number}", self.folder / f"target-{number}", sha256=self.sha256)
 
-    def read(self, number: int) -> None:
+    def read(self, number: int = 0) -> None:
         """Read a bundle as a worker's decoder does."""
         with self.store.open(f"ours/{number}", sha256=self.sha256) as stream:
             while stream.read(1 << 16):
@@ -93,7 +93,7 @@ def main() -> None:
 
 
 def _one(bench: Bench, clip: str, size_bytes: int) -> None:
-    """A bundle: up, down, and down against the plain call where that verifies too, by MD5."""
+    """A bundle: up, into a file (also where the plain call verifies, by MD5), into a decoder."""
     note = f"{bench.threads} at a time; median of {REPEATS}, alternating"
     verified = partial(bench.plain_download, validate_content=True)
     rows: Rows = []
@@ -101,6 +101,7 @@ def _one(bench: Bench, clip: str, size_bytes: int) -> None:
         ("upload", bench.upload, bench.plain_upload),
         ("download", bench.download, bench.plain_download),
         ("download, both verified", bench.download, verified),
+        ("reading by a worker", bench.read, bench.plain_download),
     ):
         rates = _alternating(ours, plain, bench.clear, size_bytes)
         rows += [

@@ -19,6 +19,9 @@ from framewright.storage import ObjectInfo, open_store
 
 OLD = time.time() - 10_000
 LOOK = Look(scorer="identity")
+LOST = Cancelled(
+    message="Deployment concurrency slot lost during provisioning - no slots available"
+)
 
 
 def place(path: Path, age: float) -> None:
@@ -33,14 +36,23 @@ class Server:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.states: dict[str, State[Any]] = {}
         self.known: set[str] = set()
+        self.deaths = 1
+        """Of each run that has died."""
         self.started: list[dict[str, Any]] = []
+        self.gone_on: list[str] = []
         monkeypatch.setattr(module, "runs_of", self._runs_of)
         monkeypatch.setattr(module, "is_known", lambda _, video: video in self.known)
         monkeypatch.setattr(module, "score_deployment", lambda _: "id")
+        monkeypatch.setattr(module, "deaths", self._deaths)
+        monkeypatch.setattr(module, "go_on", lambda _, run: self.gone_on.append(run.key))
         monkeypatch.setattr(module, "start", lambda *_, **asked: self.started.append(asked))
 
     def _runs_of(self, _: Any, keys: Any) -> dict[str, Any]:
-        return {k: SimpleNamespace(state=self.states[k]) for k in keys if k in self.states}
+        states = self.states
+        return {k: SimpleNamespace(state=states[k], key=k) for k in keys if k in states}
+
+    def _deaths(self, _: Any, run: Any) -> int:
+        return self.deaths if module.has_died(run.state) else 0
 
 
 @pytest.fixture
@@ -76,7 +88,6 @@ def test_the_oldest_are_started_first_and_not_too_many(server: Server, tmp_path:
         (Running(), None, "under_way", None),
         (Completed(), None, "finished", None),
         (Failed(), None, "started", "-2"),
-        (Crashed(), None, "started", "-2"),
         (Cancelled(), None, "given_up", None),
         (Failed(), Running(), "under_way", None),
         (Failed(), Completed(), "finished", None),
@@ -100,6 +111,50 @@ def test_what_is_done_depends_on_the_runs_so_far(
     assert getattr(done, where) == [found.video]
     assert sum(map(len, vars(done).values())) == 1
     assert [one["key"] for one in server.started] == ([] if key is None else [found.key + key])
+    assert server.gone_on == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "deaths", "attempts", "goes_on"),
+    [
+        (Crashed(), None, 1, 2, ""),
+        (Crashed(), None, 2, 2, None),
+        (Crashed(), None, 2, 3, ""),
+        (LOST, None, 1, 2, ""),
+        (LOST, None, 2, 2, None),
+        (Failed(), LOST, 1, 3, "-2"),
+        (Failed(), Crashed(), 1, 3, "-2"),
+        (Failed(), Crashed(), 1, 2, None),
+    ],
+)
+def test_a_run_that_has_died_goes_on_and_is_no_second_one(
+    server: Server,
+    tmp_path: Path,
+    first: State[Any],
+    second: State[Any] | None,
+    deaths: int,
+    attempts: int,
+    goes_on: str | None,
+) -> None:
+    place(tmp_path / "in/a.mp4", 0)
+    [found] = list_sources(f"{tmp_path}/in", [], SUFFIXES)
+    for name, state in zip(module.attempt_keys(found.key, 2), (first, second), strict=True):
+        if state is not None:
+            server.states[name] = state
+    server.deaths = deaths
+    done = swept(tmp_path, attempts=attempts)
+    assert server.gone_on == ([] if goes_on is None else [found.key + goes_on])
+    assert server.started == []
+    assert (done.given_up if goes_on is None else done.started) == [found.video]
+
+
+def test_no_more_go_on_than_are_started_at_most(server: Server, tmp_path: Path) -> None:
+    for name in "abc":
+        place(tmp_path / f"in/{name}.mp4", 0)
+    for found in list_sources(f"{tmp_path}/in", [], SUFFIXES):
+        server.states[found.key] = Crashed()
+    done = swept(tmp_path, limit=2)
+    assert [len(server.gone_on), len(done.started), len(done.left)] == [2, 2, 1]
 
 
 @pytest.mark.parametrize(
