@@ -1,6 +1,6 @@
 """Seconds to fit the style of an image, and what threads do to them on a quiet and a busy machine.
 
-    python -m benchmarks.fit [--painting FILE ...] [--steps 12]
+    python -m benchmarks.fit [--painting FILE ...] [--steps 6]
 
 Whole fits as `fast` does them, then steps of a fit with one thread and with two, alone and beside
 another process that computes with torch on all cores. Appends to ``benchmarks/results.csv``.
@@ -64,7 +64,7 @@ def child(threads: int, steps: int) -> None:
         yield
 
     fit._one_thread = given
-    fit._STEPS = steps
+    fit._STEPS, fit._CONTENTS = steps, 4
     times: list[tuple[float, float]] = []
     told: Callable[[int, int], None] = lambda *_: times.append(  # noqa: E731
         (time.perf_counter(), time.process_time())
@@ -112,7 +112,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Measure."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("--painting", type=Path, nargs="*", default=[])
-    parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--child", type=int, default=0, help=argparse.SUPPRESS)
     arguments = parser.parse_args(argv)
     if arguments.child:

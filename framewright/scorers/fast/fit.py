@@ -115,9 +115,9 @@ def fit_style(
 def _one_thread() -> Iterator[None]:
     """Compute on one thread, and give the process its number of threads back.
 
-    Two threads of such small operations wait for each other by spinning: a third faster where
-    both have a core, and many times slower where they have not. One gives the same numbers
-    however many cores there are.
+    Two threads of such small operations wait for each other by spinning: faster where each has a
+    core to itself, and twice the CPU time or far more where it has not. One thread costs the same
+    on any machine, and gives the same numbers however many cores there are.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
