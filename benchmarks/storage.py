@@ -48,12 +48,12 @@ class Bench:
         for target in self.folder.glob("target-*"):
             target.unlink()
 
-    def plain_upload(self, count: int = 1) -> None:
+    def plain_upload(self, count: int = 1, **more: Any) -> None:
         """Send so many bundles, one after the other, by the SDK's own call."""
         for n in range(count):
             with self.source.open("rb") as stream:
                 self.container.upload_blob(
-                    f"plain/{n}", stream, overwrite=True, max_concurrency=self.threads
+                    f"plain/{n}", stream, overwrite=True, max_concurrency=self.threads, **more
                 )
 
     def plain_download(self, count: int = 1, **more: Any) -> None:
@@ -93,12 +93,14 @@ def main() -> None:
 
 
 def _one(bench: Bench, clip: str, size_bytes: int) -> None:
-    """A bundle: up, into a file (also where the plain call verifies, by MD5), into a decoder."""
+    """A bundle: up and into a file (also where the plain call verifies, by MD5), into a decoder."""
     note = f"{bench.threads} at a time; median of {REPEATS}, alternating"
+    verified_up = partial(bench.plain_upload, validate_content=True)
     verified = partial(bench.plain_download, validate_content=True)
     rows: Rows = []
     for what, ours, plain in (
         ("upload", bench.upload, bench.plain_upload),
+        ("upload, both verified", bench.upload, verified_up),
         ("download", bench.download, bench.plain_download),
         ("download, both verified", bench.download, verified),
         ("reading by a worker", bench.read, bench.plain_download),
