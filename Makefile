@@ -70,7 +70,7 @@ format: $(STAMP) ## put the code into the house style
 e2e: $(STAMP) $(AZURITE_STAMP) ## the tests with a real server, cluster, worker, storage and relay
 	$(BIN)/python -m pytest -m e2e
 
-arrivals: $(AZURITE_STAMP) ## 100 videos while relay and server are killed; 1,000 messages that are none
+arrivals: $(AZURITE_STAMP) ## 100 videos scored while relay and server are killed; 1,000 messages that are none [ARRIVALS=100]
 	FAIL_WITHOUT_AZURITE=1 $(BIN)/python -m pytest -m slow -s tests/relay
 
 torture: $(STAMP) ## every good and bad file through the whole path: make torture [ONLY="gif hevc"] [JOBS=2]

@@ -1,6 +1,6 @@
 """`fast` on all cores: the model alone, and whole videos with it, in one run.
 
-    python -m benchmarks.fast_video [--rounds 3]
+    python -m benchmarks.fast_video [--rounds 3 --seconds 120]
 
 The model alone runs in one process per core with one thread each, as scoring does. A whole video is
 split, scored by as many processes and stitched; the figure is for the time in which units are
@@ -22,7 +22,6 @@ from statistics import median
 
 from benchmarks.flow import make_clip
 from benchmarks.record import record
-from benchmarks.split import SECONDS
 from framewright import scorers
 from framewright.run import run
 from framewright.settings import Settings
@@ -80,12 +79,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Measure."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=120)
     arguments = parser.parse_args(argv)
     cores = len(os.sched_getaffinity(0))
     rates: dict[str, list[float]] = {"model alone": [], "video": [], "video, stabilised": []}
     with tempfile.TemporaryDirectory(prefix="framewright-") as folder:
         clip = Path(folder) / "clip.mp4"
-        make_clip(clip)
+        make_clip(clip, arguments.seconds)
         for number in range(arguments.rounds):
             rates["model alone"].append(alone(cores))
             for name, stability in (("video", 0.0), ("video, stabilised", None)):
@@ -94,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 rates[name].append(whole(clip, place, cores, stability))
     note = f"{cores} processes of one thread, median of {arguments.rounds}"
     rows = [(name, median(found), "frames/s", note) for name, found in rates.items()]
-    record("fast video", f"{SECONDS} s 640x360 24 fps H.264 with sound", rows)
+    record("fast video", f"{arguments.seconds} s 640x360 24 fps H.264 with sound", rows)
 
 
 if __name__ == "__main__":

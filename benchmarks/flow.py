@@ -53,11 +53,11 @@ def main() -> None:
     )
 
 
-def make_clip(path: Path) -> None:
+def make_clip(path: Path, seconds: float = SECONDS) -> None:
     """Loop the demo's clip, sound included."""
     subprocess.run(
         [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", "-stream_loop", "-1",
-         "-i", str(SAMPLE), "-t", str(SECONDS), "-c:v", "libx264", "-preset", "veryfast",
+         "-i", str(SAMPLE), "-t", str(seconds), "-c:v", "libx264", "-preset", "veryfast",
          "-crf", "20", "-g", "48", "-c:a", "aac", str(path)],
         check=True,
     )  # fmt: skip

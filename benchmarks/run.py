@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from benchmarks import fast_knobs, fast_runtimes, flow, isolation, overlap, pictures, split, storage
+from benchmarks import (
+    fast_knobs,
+    fast_runtimes,
+    fit,
+    flow,
+    isolation,
+    overlap,
+    pictures,
+    split,
+    storage,
+)
 
 
 def main() -> None:
@@ -14,6 +24,7 @@ def main() -> None:
     pictures.main()
     fast_runtimes.main([])
     fast_knobs.main([])
+    fit.main([])
     flow.main()
 
 

@@ -40,6 +40,13 @@ def frames_of(path: Path, first: int, count: int, width: int) -> Iterator[Rgb]:
             yield picture
 
 
+def painted(scorer: FastScorer, frame: Rgb) -> Rgb:
+    """The scorer's picture of a frame, both of shape (3, H, W)."""
+    scored = scorer.score(torch.from_numpy(frame)[None].float() / 255)[0].clamp(0, 1)
+    picture: Rgb = (scored * 255).round().byte().numpy()
+    return picture
+
+
 def measure(path: Path, style: str, arguments: argparse.Namespace) -> None:
     scorer, stabiliser, meter = FastScorer(style), Stabiliser(arguments.stability), FlickerMeter()
     scorer.setup(torch.device("cpu"), 1)
@@ -47,8 +54,7 @@ def measure(path: Path, style: str, arguments: argparse.Namespace) -> None:
     frames = frames_of(path, arguments.first, arguments.frames, arguments.width)
     for number, frame in enumerate(frames):
         given = np.ascontiguousarray(frame.transpose(2, 0, 1))
-        scored = scorer.score(torch.from_numpy(given)[None].float() / 255)[0].clamp(0, 1)
-        picture = (scored * 255).round().byte().numpy()
+        picture = painted(scorer, given)
         started = time.thread_time()
         steady = stabiliser(given, picture)
         seconds.append(time.thread_time() - started)

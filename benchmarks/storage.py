@@ -48,12 +48,12 @@ class Bench:
         for target in self.folder.glob("target-*"):
             target.unlink()
 
-    def plain_upload(self, count: int = 1) -> None:
+    def plain_upload(self, count: int = 1, **more: Any) -> None:
         """Send so many bundles, one after the other, by the SDK's own call."""
         for n in range(count):
             with self.source.open("rb") as stream:
                 self.container.upload_blob(
-                    f"plain/{n}", stream, overwrite=True, max_concurrency=self.threads
+                    f"plain/{n}", stream, overwrite=True, max_concurrency=self.threads, **more
                 )
 
     def plain_download(self, count: int = 1, **more: Any) -> None:
@@ -72,7 +72,7 @@ class Bench:
         """Fetch a bundle into a file, as clips are fetched."""
         self.store.download(f"ours/{number}", self.folder / f"target-{number}", sha256=self.sha256)
 
-    def read(self, number: int) -> None:
+    def read(self, number: int = 0) -> None:
         """Read a bundle as a worker's decoder does."""
         with self.store.open(f"ours/{number}", sha256=self.sha256) as stream:
             while stream.read(1 << 16):
@@ -93,14 +93,17 @@ def main() -> None:
 
 
 def _one(bench: Bench, clip: str, size_bytes: int) -> None:
-    """A bundle: up, down, and down against the plain call where that verifies too, by MD5."""
+    """A bundle: up and into a file (also where the plain call verifies, by MD5), into a decoder."""
     note = f"{bench.threads} at a time; median of {REPEATS}, alternating"
+    verified_up = partial(bench.plain_upload, validate_content=True)
     verified = partial(bench.plain_download, validate_content=True)
     rows: Rows = []
     for what, ours, plain in (
         ("upload", bench.upload, bench.plain_upload),
+        ("upload, both verified", bench.upload, verified_up),
         ("download", bench.download, bench.plain_download),
         ("download, both verified", bench.download, verified),
+        ("reading by a worker", bench.read, bench.plain_download),
     ):
         rates = _alternating(ours, plain, bench.clear, size_bytes)
         rows += [

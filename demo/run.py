@@ -34,7 +34,6 @@ from deployments import local_stack  # noqa: E402
 from framewright.errors import InputError  # noqa: E402
 from framewright.media.compare import comparison_path  # noqa: E402
 from framewright.media.probe import probe  # noqa: E402
-from framewright.media.source import open_source  # noqa: E402
 from framewright.results import RunReport  # noqa: E402
 from framewright.scorers import scorer_names  # noqa: E402
 from framewright.scorers.fast.weights import style_names  # noqa: E402
@@ -47,9 +46,6 @@ if TYPE_CHECKING:
 HOME = PROJECT / ".demo"
 OUTPUT = PROJECT / "output"
 SAMPLE = PROJECT / "demo" / "sample.mp4"
-SHORT_UNIT_SECONDS, UNIT_SECONDS = 4.0, 10.0
-SHORT_VIDEO_SECONDS = 60.0
-"""Up to here units are short, so that a clip of some seconds has work for every core."""
 POLL_SECONDS = 0.4
 CANCEL_SECONDS = 30.0
 """A worker looks every few seconds for runs that are to be cancelled."""
@@ -160,7 +156,6 @@ def run_flow(
         "output": f"{wish.folder}/",
         "scorer": wish.scorer,
         "style": wish.style,
-        "unit_seconds": unit_seconds(wish.video),
         "comparison": True,
     }
     run: FlowRun = run_deployment(  # type: ignore[assignment]
@@ -180,13 +175,6 @@ def run_flow(
         )
         raise DemoError(f"the run ended as {state.name if state else 'unknown'}: {reason}{hint}")
     return run.id
-
-
-def unit_seconds(video: Path) -> float:
-    """Choose the length of a unit by the length of the video, in seconds."""
-    with open_source(video, get_settings()) as container:
-        duration_seconds = (container.duration or 0) / 1_000_000
-    return SHORT_UNIT_SECONDS if duration_seconds <= SHORT_VIDEO_SECONDS else UNIT_SECONDS
 
 
 def follow(

@@ -44,6 +44,8 @@ PROJECT = Path(__file__).resolve().parents[1]
 POOL = "framewright"
 DEPLOYMENT = "score-video/score-video"
 
+LEASES = "prefect.server.concurrency.lease_storage.filesystem"
+"""Who holds which slot outlives the server: one that has forgotten it cancels runs that begin."""
 START_SECONDS = 180.0
 """A first start migrates the database: about 15 s on two busy cores, minutes on overloaded ones."""
 ANSWER_SECONDS = 30.0
@@ -92,6 +94,7 @@ class Stack:
             "PREFECT_HOME": str(Path(self.home) / "prefect"),
             "PREFECT_API_URL": self.api_url,
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": LEASES,
             "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
             "DO_NOT_TRACK": "1",
             "PREFECT_CLI_COLORS": "false",
@@ -217,7 +220,7 @@ def _commands(stack: Stack, workers: int) -> dict[str, tuple[str, ...]]:
     code = ("--preload", "tasks.score")
     return {
         "prefect server": (
-            *("-m", "prefect", "server", "start"),
+            *("-m", "deployments.server", "server", "start"),
             *("--host", "127.0.0.1", "--port", server_port),
         ),
         "dask scheduler": ("-m", "dask", "scheduler", "--port", dask_port, *local, *code),

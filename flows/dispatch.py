@@ -16,14 +16,18 @@ from prefect.client.schemas.filters import (
     FlowRunFilterIdempotencyKey,
     FlowRunFilterTags,
 )
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import ObjectNotFound
+from prefect.states import AwaitingRetry
 
 from flows.parameters import Look
 from framewright.errors import InputError
 
 __all__ = [
     "SCORE_VIDEO",
+    "deaths",
+    "go_on",
+    "has_died",
     "is_known",
     "output_folder",
     "runs_of",
@@ -34,6 +38,8 @@ __all__ = [
 SCORE_VIDEO = "score-video/score-video"
 PAGE = 200
 """The server's own limit on runs in one answer."""
+_SLOT_LOST = "Deployment concurrency slot lost"
+"""Begin of the message of such a state; nothing else tells it from what a person has cancelled."""
 
 
 def score_deployment(client: SyncPrefectClient) -> UUID:
@@ -104,6 +110,27 @@ def runs_of(client: SyncPrefectClient, keys: Iterable[str]) -> dict[str, FlowRun
             if run.idempotency_key:
                 found[run.idempotency_key] = run
     return found
+
+
+def has_died(state: State[Any]) -> bool:
+    """Whether a run ended for want of a machine, a server or a slot, not by its video or a person.
+
+    A server that has lost what it knew of slots cancels runs whose process it had let start.
+    """
+    cancelled = state.is_cancelled() and (state.message or "").startswith(_SLOT_LOST)
+    return state.is_crashed() or cancelled
+
+
+def deaths(client: SyncPrefectClient, run: FlowRun) -> int:
+    """Return how often a run has died; 0 unless that is the last that is known of it."""
+    if run.state is None or not has_died(run.state):
+        return 0
+    return sum(map(has_died, client.read_flow_run_states(run.id)))
+
+
+def go_on(client: SyncPrefectClient, run: FlowRun) -> None:
+    """Let a run that is over be taken up again by a worker, as the UI's Retry does."""
+    client.set_flow_run_state(run.id, AwaitingRetry())
 
 
 def is_known(client: SyncPrefectClient, video: str) -> bool:

@@ -115,7 +115,7 @@ class Look(BaseModel):
     scorer: ScorerName = "fast"
     style: Style = ""
     scorer_options: ScorerOptions = {}
-    unit_seconds: UnitSeconds = 10.0
+    unit_seconds: UnitSeconds = 30.0
     comparison: bool = False
     on_damage: OnDamage = "refuse"
     interlaced: Interlaced = "keep"

@@ -90,7 +90,14 @@ class Run:
         scored_now, connect = _score(key, self._store, self._board)
         scored = time.perf_counter()
         file = self._folder / local_name(target.name) if isinstance(target, RemoteFile) else target
-        stitched = stitch_video(source, file, store=self._store, job_key=key, progress=self._board)
+        stitched = stitch_video(
+            source,
+            file,
+            origin=origin if file is target else None,
+            store=self._store,
+            job_key=key,
+            progress=self._board,
+        )
         done_at = time.perf_counter()
         stages |= _stages(parts.seconds, connect, ready, prepared, scored, done_at)
         if isinstance(target, RemoteFile) or origin.etag:
@@ -147,7 +154,7 @@ class Run:
     ) -> str:
         """Make the comparison clip; without it the run is no less complete."""
         try:
-            clip = compare_videos(source, file)
+            clip = compare_videos(source, file, origin=origin)
             if not isinstance(target, RemoteFile):
                 return clip
             beside = target.sibling(comparison_path(Path(target.name)).name)

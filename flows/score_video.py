@@ -54,7 +54,7 @@ def score_video(
     scorer: ScorerName = "fast",
     style: Style = "",
     scorer_options: ScorerOptions = {},  # noqa: B006 - never changed; it is the form's default
-    unit_seconds: UnitSeconds = 10.0,
+    unit_seconds: UnitSeconds = 30.0,
     work_store: WorkStore = "",
     comparison: bool = False,
     on_damage: OnDamage = "refuse",
@@ -81,8 +81,8 @@ def score_video(
         scorer_options: Further options of the scorer as JSON, such as {"strength": 0.7,
             "keep_colors": 1}, or {"style": {"wave": 0.6, "/data/my.jpg": 0.4}} for a blend. What an
             address of a blob names is fetched.
-        unit_seconds: Length of video that one scoring task does, in seconds. Aim at 10 to 60 s of
-            work per task, and at a few hundred tasks at most.
+        unit_seconds: Length of video that one scoring task does, in seconds; a short video is cut
+            into four, of 4 s at least. Aim at 10 to 60 s of work per task.
         work_store: Where bundles and scored units are kept: the absolute path, or file:// and it,
             of a folder that all workers see, or az://ACCOUNT/CONTAINER/PREFIX, without a SAS token.
             Empty for FRAMEWRIGHT_WORK_STORE of the machine that runs the flow.

@@ -19,14 +19,24 @@ from prefect.states import Failed
 from pydantic import Field
 
 from flows.choose import Ours, choose
-from flows.dispatch import is_known, output_folder, runs_of, score_deployment, start
+from flows.dispatch import (
+    deaths,
+    go_on,
+    has_died,
+    is_known,
+    output_folder,
+    runs_of,
+    score_deployment,
+    start,
+)
 from flows.parameters import Look, MediaFolder
 from flows.sources import SUFFIXES, Found, list_sources
 from framewright.errors import InputError
 from framewright.outputs import result_names
-from framewright.scorers import create
-from framewright.sources import local_options
+from framewright.scorers import create, outline
+from framewright.sources import local_options, unfetched_options
 from framewright.storage import ObjectInfo
+from framewright.types import ScorerIdentity
 from tasks.login import open_here, settings_here
 
 __all__ = ["sweep"]
@@ -69,7 +79,8 @@ def sweep(
         output: Where results go; as for on-arrival.
         look: How videos are scored, where nothing that lies with them says otherwise.
         limit: How many runs are started at most, the oldest videos first.
-        attempts: How many runs a version gets in all, where they fail.
+        attempts: How often a version is tried in all: another run where one fails, the same one
+            again where it dies with its machine or server.
     """
     try:
         output = open_here(output).url
@@ -106,8 +117,15 @@ def _sweep(
     notes = {info.key for info in store.list() if info.key.endswith(".yaml")}
     for found in sorted(sources, key=lambda one: (one.modified_seconds, one.video)):
         keys = attempt_keys(found.key, attempts)
-        key = _next_key([runs.get(key) for key in keys], keys, found, done)
+        key = _next(client, [runs.get(key) for key in keys], keys, found, done)
         if key is None:
+            continue
+        if not isinstance(key, str):
+            if len(done.started) >= limit:
+                done.left.append(found.video)
+                continue
+            go_on(client, key)
+            done.started.append(found.video)
             continue
         newer = _newer_results(found, results)
         if len(done.started) >= limit and not newer:
@@ -145,22 +163,32 @@ def _all_keys(sources: Iterable[Found], attempts: int) -> Iterable[str]:
         yield from attempt_keys(found.key, attempts)
 
 
-def _next_key(
-    runs: Sequence[FlowRun | None], keys: Sequence[str], found: Found, done: Sweep
-) -> str | None:
-    """Return the key for the next run of a version; None where it needs none, which is noted."""
-    states = [run.state for run in runs if run is not None and run.state is not None]
+def _next(
+    client: SyncPrefectClient,
+    runs: Sequence[FlowRun | None],
+    keys: Sequence[str],
+    found: Found,
+    done: Sweep,
+) -> str | FlowRun | None:
+    """Return the key for the next run of a version, or its run that has died and shall go on.
+
+    None where it needs neither, which is noted. A death says nothing of the video: a machine was
+    gone, or the server was while the run's process began.
+    """
+    known = [run for run in runs if run is not None and run.state is not None]
+    states = [run.state for run in known if run.state is not None]
     if any(not state.is_final() for state in states):
         done.under_way.append(found.video)
     elif any(state.is_completed() for state in states):
         done.finished.append(found.video)
-    elif any(state.is_cancelled() for state in states):
+    elif any(state.is_cancelled() and not has_died(state) for state in states) or (
+        sum(max(1, deaths(client, run)) for run in known) >= len(keys)
+    ):
         done.given_up.append(found.video)
+    elif states and has_died(states[-1]):
+        return known[-1]
     else:
-        for run, key in zip(runs, keys, strict=True):
-            if run is None:
-                return key
-        done.given_up.append(found.video)
+        return next(key for run, key in zip(runs, keys, strict=True) if run is None)
     return None
 
 
@@ -182,13 +210,20 @@ def _newer_results(found: Found, results: Mapping[str, list[ObjectInfo]]) -> set
 
 
 def _has_result(found: Found, look: Look, newer: set[str]) -> bool:
-    options = {**look.scorer_options, **({"style": look.style} if look.style else {})}
     folder, _, name = found.name.rpartition("/")
-    with tempfile.TemporaryDirectory(prefix="framewright-") as scratch:
-        local = local_options(options, Path(scratch), settings_here())
-        identity = create(look.scorer, local).identity
+    identity = _identity(look)
     names = {f"{folder}/{one}".lstrip("/") for one in result_names(name, identity)}
     return not names.isdisjoint(newer)
+
+
+def _identity(look: Look) -> ScorerIdentity:
+    """What names results: for all scorers here told by the options; fitting is the run's work."""
+    options = {**look.scorer_options, **({"style": look.style} if look.style else {})}
+    if (identity := outline(look.scorer, unfetched_options(options))) is not None:
+        return identity
+    with tempfile.TemporaryDirectory(prefix="framewright-") as scratch:
+        local = local_options(options, Path(scratch), settings_here())
+        return create(look.scorer, local).identity
 
 
 def _page(done: Sweep) -> str:

@@ -1,4 +1,4 @@
-"""The ``framewright`` command. It, ``cli_compare`` and ``cli_check`` are what prints."""
+"""The ``framewright`` command. It and the ``cli_`` modules are what prints."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from framewright import __version__
 from framewright.cli_check import add_check
 from framewright.cli_compare import add_compare
+from framewright.cli_doctor import add_doctor
 from framewright.cli_options import add_scorer_options, chosen
 from framewright.cli_progress import ProgressLine
 from framewright.errors import FramewrightError, InputError
@@ -38,6 +39,7 @@ examples:
   framewright styles
   framewright compare holiday.mp4 painted.mp4
   framewright doctor
+  framewright doctor az://media/incoming az://media/outgoing/ --write
 
 exit status: 0 done, 2 the input was refused (the message says why), 1 anything else.
 On 1 and 2 there is no new output; an OUT of an earlier run stays as it was.
@@ -92,11 +94,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_plan(commands.add_parser("plan", parents=[common], help="show what scoring would do"))
     add_compare(commands, common)
     add_check(commands, common)
+    add_doctor(commands, common)
     for name, function, text in (
         ("styles", _styles, "list the paintings that --style knows by name"),
         ("scorers", _scorers, "list the installed scorers"),
         ("settings", _settings, "list every setting, its variable, value and meaning"),
-        ("doctor", _doctor, "check this installation and say what to do"),
     ):
         command = commands.add_parser(name, parents=[common], help=text, description=text)
         command.set_defaults(run=function)
@@ -298,15 +300,3 @@ def _settings(_: argparse.Namespace) -> int:
     for name, field in Settings.model_fields.items():
         print(f"FRAMEWRIGHT_{name.upper()}={getattr(current, name)}\n    {field.description}")
     return EXIT_DONE
-
-
-def _doctor(_: argparse.Namespace) -> int:
-    from framewright.doctor import examine
-
-    findings = examine()
-    for finding in findings:
-        mark = {"ok": "ok  ", "note": "note", "problem": "BAD "}[finding.verdict]
-        print(f"{mark} {finding.what}: {finding.found}")
-        if finding.advice:
-            print(f"     -> {finding.advice}")
-    return EXIT_FAILED if any(f.verdict == "problem" for f in findings) else EXIT_DONE

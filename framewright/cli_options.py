@@ -41,7 +41,7 @@ def add_scorer_options(parser: argparse.ArgumentParser) -> None:
         "--unit-seconds",
         type=float,
         metavar="S",
-        help="length of video that one task scores, in seconds (default: 10)",
+        help="length of video that one task scores, in seconds (default: 30; short videos less)",
     )
     _add_treatment(parser)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
@@ -13,14 +12,14 @@ from urllib.parse import quote
 from pydantic import ValidationError
 
 from framewright import __version__
-from framewright.errors import SourceRefused, StoreDenied
+from framewright.errors import StoreDenied
 from framewright.files import file_sha256
 from framewright.outputs import output_suffix, resolve_place
 from framewright.plan import planned_before
 from framewright.results import ScoredUnit
 from framewright.score import scored_unit
 from framewright.settings import Settings
-from framewright.sources import Origin, recall
+from framewright.sources import Origin, check_newest, recall
 from framewright.stitch import Stitched
 from framewright.storage import Place, RemoteFile, Store
 from framewright.storage.base import Found, Label
@@ -106,7 +105,7 @@ def send(path: Path, target: RemoteFile, manifest: Manifest, sha256: str, origin
     if (there := _looked(target)) is not None and _same(there, path, sha256):
         logger.info("%s is there already", target.url)
         return there.info.etag
-    _check_newest(origin)
+    check_newest(origin)
     label = Label(
         _TYPES.get(path.suffix.lower(), "application/octet-stream"),
         {
@@ -119,24 +118,6 @@ def send(path: Path, target: RemoteFile, manifest: Manifest, sha256: str, origin
         },
     )
     return target.store.put(target.key, path, label=label).etag
-
-
-def _check_newest(origin: Origin) -> None:
-    """Refuse where another version of a remote source is there, whose result would be overwritten.
-
-    One that is gone, or may not be looked at any more, has no result but this.
-    """
-    if not isinstance(origin.place, RemoteFile):
-        return
-    found = None
-    with suppress(StoreDenied):
-        found = origin.place.store.stat(origin.place.key)
-    if found is not None and found.etag != origin.etag:
-        raise SourceRefused(
-            "superseded",
-            f"{origin.url!r} has been replaced while it was scored: it has the ETag {found.etag} "
-            f"by now, not {origin.etag}, and the result of that version belongs in its place.",
-        )
 
 
 def done_before(store: Store, origin: Origin, order: JobOrder) -> Done | None:

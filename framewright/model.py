@@ -219,14 +219,14 @@ def _to_tensor(pictures: list[Pixels], device: torch.device) -> torch.Tensor:
 
 def _to_pixels(scored: torch.Tensor, deep: bool) -> list[Pixels]:
     top = 65535.0 if deep else 255.0
-    whole = scored.float().clamp(0.0, 1.0).mul(top).round()
+    whole = scored.float().mul(top).round_().clamp_(0.0, top)
     if deep:
         return list(whole.to(torch.int32).cpu().numpy().astype(np.uint16))
     return list(whole.to(torch.uint8).cpu().numpy())
 
 
 def _check_numbers(scored: torch.Tensor) -> None:
-    if not bool(torch.isfinite(scored).all()):
+    if not all(torch.isfinite(end) for end in torch.aminmax(scored)):
         raise ScorerFailed("the scorer returned values that are not a number or infinite.")
 
 

@@ -21,7 +21,7 @@ from framewright.media.containers import check_steps
 from framewright.media.encode import encoder_spec
 from framewright.media.source import named_in_refusals
 from framewright.media.treatment import check_treatment, settled, treated, treatment_notes
-from framewright.media.units import cut_units, frames_per_unit
+from framewright.media.units import cut_units, unit_frames
 from framewright.reading import SourceReader, take_bundle
 from framewright.settings import Settings, get_settings
 from framewright.storage import LocalStore, Store
@@ -143,7 +143,7 @@ def split(
                 counted=parts.counted,
                 bundles=parts.bundles,
                 units=tuple(
-                    cut_units(list(parts.bundles), frames_per_unit(video.frame_rate, seconds))
+                    cut_units(list(parts.bundles), unit_frames(frames, video.frame_rate, seconds))
                 ),
                 scorer=scorer,
                 encoder=encoder,

@@ -127,7 +127,13 @@ class _Job:
         file = self._folder / local_name(target.name) if isinstance(target, RemoteFile) else target
         with self._clock("stitch"):
             stitched = stitch(
-                self._store, manifest, path, file, settings=self._settings, progress=self._progress
+                self._store,
+                manifest,
+                path,
+                file,
+                origin=origin if file is target else None,
+                settings=self._settings,
+                progress=self._progress,
             )
         if isinstance(target, RemoteFile) or origin.etag:
             with self._clock("deliver"):

@@ -125,7 +125,11 @@ class Settings(BaseSettings):
         description="Scoring processes of a local cluster; 0 for one per GPU, or one per CPU core.",
     )
     unit_seconds: float = Field(
-        10.0, gt=0, le=3600, description="Length of video that one scoring task does, in seconds."
+        30.0,
+        gt=0,
+        le=3600,
+        description="Length of video that one scoring task does, in seconds; less where the video "
+        "is shorter than four such units, but no less than 4 s for that.",
     )
     batch_frames: int = Field(
         0,

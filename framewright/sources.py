@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
+import os
 import re
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +18,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from framewright import __version__
-from framewright.errors import InputError, ScorerOptionError, SourceRefused
+from framewright.errors import InputError, ScorerOptionError, SourceRefused, StoreDenied
 from framewright.plan import Split
 from framewright.scorers.asset import Asset, asset
 from framewright.settings import Settings
@@ -30,11 +32,13 @@ from framewright.storage import (
 )
 from framewright.storage.base import Replaced
 from framewright.storage.blob_address import parse_blob_address
+from framewright.storage.place import container_and_key
 from framewright.types import Record, SourceInfo, VideoInfo, fingerprint
 
 __all__ = [
     "KnownSource",
     "Origin",
+    "check_newest",
     "fetch",
     "find",
     "local_mask",
@@ -43,6 +47,7 @@ __all__ = [
     "ops_account",
     "recall",
     "remember",
+    "unfetched_options",
 ]
 
 logger = logging.getLogger(__name__)
@@ -53,6 +58,7 @@ _ROOM = 2
 """Free disk that is asked for, in sizes of the source: its copy, and its bundles."""
 _MAX_PICTURE_BYTES = 256 << 20
 _WEIGHT = re.compile(r"=[0-9]*\.?[0-9]+$")
+_NOWHERE = Path(os.devnull)
 _FETCHES = 3
 """How often a source that is being replaced is begun anew."""
 
@@ -151,6 +157,28 @@ def fetch(origin: Origin, folder: Path, settings: Settings) -> tuple[Path, Origi
     return path, origin
 
 
+def check_newest(origin: Origin) -> None:
+    """Refuse where another version of a remote source is there, whose result would be overwritten.
+
+    One that is gone, or may not be looked at any more, has no result but this.
+
+    Raises:
+        SourceRefused: another version is there.
+        StoreUnavailable: the storage does not answer.
+    """
+    if not isinstance(origin.place, RemoteFile):
+        return
+    found = None
+    with suppress(StoreDenied):
+        found = origin.place.store.stat(origin.place.key)
+    if found is not None and found.etag != origin.etag:
+        raise SourceRefused(
+            "superseded",
+            f"{origin.url!r} has been replaced while it was scored: it has the ETag {found.etag} "
+            f"by now, not {origin.etag}, and the result of that version belongs in its place.",
+        )
+
+
 def local_name(name: str) -> str:
     """Return a blob's name as a file's, cut where a file system has no room for it."""
     if len(name.encode()) <= _MAX_NAME_BYTES:
@@ -206,16 +234,34 @@ def local_options(options: Mapping[str, Any], folder: Path, settings: Settings) 
     Raises:
         ScorerOptionError: it is no picture and from another account, or too large, or not there.
     """
-    fetch = _Fetched(folder, settings)
-    return {name: fetch.local(name, value) for name, value in options.items()}
+
+    def fetched(name: str, address: str) -> str:
+        folder.mkdir(parents=True, exist_ok=True)
+        own = Path(tempfile.mkdtemp(dir=folder))  # two pictures of one name lie apart
+        return _local_option(name, address, own, settings)
+
+    there = _Replaced(fetched)
+    return {name: there.local(name, value) for name, value in options.items()}
 
 
-class _Fetched:
-    """Replaces addresses in options, at any depth, by the paths of what was fetched from there."""
+def unfetched_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options as ``local_options`` does, with paths at which there is nothing."""
+    numbers = itertools.count()
 
-    def __init__(self, folder: Path, settings: Settings) -> None:
-        self._folder = folder
-        self._settings = settings
+    def path(_: str, address: str) -> str:
+        name = container_and_key(address)[1].rpartition("/")[2]
+        return str(_NOWHERE / str(next(numbers)) / local_name(name))
+
+    there = _Replaced(path)
+    return {name: there.local(name, value) for name, value in options.items()}
+
+
+class _Replaced:
+    """Replaces addresses in options, at any depth, by paths."""
+
+    def __init__(self, path_of: Callable[[str, str], str]) -> None:
+        """Take what gives the path for the name of an option and an address."""
+        self._path_of = path_of
 
     def local(self, name: str, value: Any) -> Any:
         """Return a value without addresses; one in a list may have ``=WEIGHT`` after it."""
@@ -235,11 +281,7 @@ class _Fetched:
         return self._path(name, value.removesuffix(weight)) + weight
 
     def _path(self, name: str, text: str) -> str:
-        if not is_blob_address(text):
-            return text
-        self._folder.mkdir(parents=True, exist_ok=True)
-        own = Path(tempfile.mkdtemp(dir=self._folder))  # two pictures of one name lie apart
-        return _local_option(name, text, own, self._settings)
+        return self._path_of(name, text) if is_blob_address(text) else text
 
 
 def _local_option(name: str, address: str, folder: Path, settings: Settings) -> str:

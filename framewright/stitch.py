@@ -22,6 +22,7 @@ from framewright.media.verify import verify_output
 from framewright.results import ScoredUnit, StreamOutcome
 from framewright.score import scored_unit
 from framewright.settings import Settings, get_settings
+from framewright.sources import Origin, check_newest
 from framewright.storage import Store, WrongBytes, remove_older
 from framewright.tables import join_tables
 from framewright.types import Manifest, Progress, ProgressCallback, Record
@@ -58,6 +59,7 @@ def stitch(
     source: Path,
     output: Path,
     *,
+    origin: Origin | None = None,
     settings: Settings | None = None,
     progress: ProgressCallback | None = None,
 ) -> Stitched:
@@ -66,11 +68,12 @@ def stitch(
     Records are joined into a table, for which the source is not opened.
 
     ``output`` appears whole and verified, or not at all; a file that was there before stays until
-    then.
+    then. Where ``origin`` says that the source comes from blob storage, it is looked at once more.
 
     Raises:
         EngineBug: the file does not read back as planned.
         InputError: ``source`` is not the file that was split.
+        SourceRefused: another version of it is in the storage by now, whose result belongs there.
         TransientError: units are missing or damaged; running the job again scores just those.
         OutputRefused: the folder of ``output`` cannot be written to.
     """
@@ -92,6 +95,8 @@ def stitch(
         work = _Work(source, manifest, units, results, partial, output, Path(folder), settings)
         made = work.table(report) if manifest.encoder is None else work.video(report)
         digest, size_bytes = file_sha256(partial), partial.stat().st_size
+        if origin is not None:
+            check_newest(origin)
     seconds = time.perf_counter() - started
     logger.info("%s: %d frames, verified, in %.1f s", output.name, manifest.frames, seconds)
     last = manifest.pts.unpack()[-1] + manifest.last_duration_ticks - manifest.pts.first

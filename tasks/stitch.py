@@ -9,6 +9,7 @@ from prefect.cache_policies import NO_CACHE
 
 from framewright.journal import recording
 from framewright.plan import load_manifest
+from framewright.sources import Origin
 from framewright.stitch import Stitched, stitch
 from framewright.types import ProgressCallback
 from tasks.login import open_here
@@ -27,10 +28,16 @@ __all__ = ["stitch_video"]
     cache_policy=NO_CACHE,
 )
 def stitch_video(
-    source: Path, output: Path, *, store: str, job_key: str, progress: ProgressCallback
+    source: Path,
+    output: Path,
+    *,
+    origin: Origin | None = None,
+    store: str,
+    job_key: str,
+    progress: ProgressCallback,
 ) -> Stitched:
     """Put the scored units together with the sound of the source; publish the file whole."""
     opened = open_here(store)
     with engine_logs(), recording(opened, "stitch", job_key):
         manifest = load_manifest(opened, job_key)
-        return stitch(opened, manifest, source, output, progress=progress)
+        return stitch(opened, manifest, source, output, origin=origin, progress=progress)

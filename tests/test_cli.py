@@ -28,6 +28,12 @@ from tests.torture.make import QUICK_BAD_KINDS, Clip, make, make_bad
 COMMAND = str(Path(sys.executable).with_name("framewright"))
 PLAIN = ("--scorer", "identity")
 PATIENCE_SECONDS = 60.0
+HEEDING = (
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); "
+    "os.execv(sys.argv[1], sys.argv[1:])"
+)
+"""Starts a command that heeds SIGINT, also where whoever started the tests ignores it: a shell does
+so for what it starts with "&", and the command inherits it."""
 
 
 @pytest.fixture
@@ -190,7 +196,7 @@ class Slow:
     def started(self) -> Iterator[subprocess.Popen[str]]:
         """The command, somewhere in the middle of its scoring."""
         with subprocess.Popen(
-            self.command,
+            [sys.executable, "-c", HEEDING, *self.command],
             env={**self.environment, "SLOW_SECONDS": "0.2"},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -540,7 +546,7 @@ class TestOther:
         assert main(["settings"]) == 0
         said = capsys.readouterr().out
         assert f"FRAMEWRIGHT_WORK_STORE={get_settings().work_store}\n" in said
-        assert "FRAMEWRIGHT_UNIT_SECONDS=10.0\n    Length of video" in said
+        assert "FRAMEWRIGHT_UNIT_SECONDS=30.0\n    Length of video" in said
 
     def test_doctor(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -35,7 +35,7 @@ def peak_mib(frames: int, folder: Path) -> int:
     folder.mkdir()
     source = folder / "clip.mp4"
     ffmpeg(
-        *("-f", "lavfi", "-i", f"testsrc2=size={SIZE}:rate=25", "-frames:v", str(frames)),
+        *("-f", "lavfi", "-i", f"testsrc2=size={SIZE}:rate=200", "-frames:v", str(frames)),
         *("-c:v", "libx264", "-preset", "ultrafast", "-g", "1000000", f"file:{source}"),
     )
     done = subprocess.run(

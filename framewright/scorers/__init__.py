@@ -11,10 +11,20 @@ from typing import Any
 
 from framewright.errors import EnvironmentMismatch, ScorerFailed, ScorerOptionError
 from framewright.scorers.asset import Asset, Fetch, fetched_by
-from framewright.scorers.base import RecordScorer, Scorer
+from framewright.scorers.base import Labelled, RecordScorer, Scorer
 from framewright.types import ProgressCallback, ScorerIdentity
+from framewright.values import Result
 
-__all__ = ["AnyScorer", "RecordScorer", "Scorer", "create", "describe", "rebuild", "scorer_names"]
+__all__ = [
+    "AnyScorer",
+    "RecordScorer",
+    "Scorer",
+    "create",
+    "describe",
+    "outline",
+    "rebuild",
+    "scorer_names",
+]
 
 GROUP = "framewright.scorers"
 
@@ -82,6 +92,30 @@ def create(
             "what that needs; see Scorer and RecordScorer in framewright.scorers.base."
         )
     return scorer
+
+
+def outline(name: str, options: Mapping[str, Any]) -> ScorerIdentity | None:
+    """Return of a scorer's identity what names its results, without constructing it.
+
+    A constructor may fit a painting, or read weights. Files that options name need not be there.
+
+    Returns:
+        Name, result, and the style as ``params``; None where only the constructor knows.
+
+    Raises:
+        ScorerOptionError: no such scorer, or its style is not possible.
+    """
+    factory = _load(name)
+    makes: Result | None = None
+    if hasattr(factory, "record") != hasattr(factory, "score"):
+        makes = "records" if hasattr(factory, "record") else "pictures"
+    if isinstance(factory, Labelled):
+        params: dict[str, Any] = {"style": factory.label(**options)}
+    elif {"style", "image"}.isdisjoint(_options(factory)):  # which identity.params are among
+        params = {}
+    else:
+        return None
+    return ScorerIdentity(name=name, version="", params=params, result=makes) if makes else None
 
 
 def rebuild(identity: ScorerIdentity, fetch: Fetch | None = None) -> AnyScorer:

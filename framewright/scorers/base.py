@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from framewright.scorers.asset import Asset
 from framewright.types import ScorerIdentity
@@ -17,6 +17,7 @@ __all__ = [
     "Column",
     "ColumnType",
     "HasAssets",
+    "Labelled",
     "Prepares",
     "RecordScorer",
     "Row",
@@ -150,6 +151,23 @@ def files_of(scorer: Scorer | RecordScorer) -> dict[str, Path]:
     """Return where this machine has the files that a scorer refers to, by reference."""
     held = scorer.assets if isinstance(scorer, HasAssets) else ()
     return {one.reference: one.path for one in held}
+
+
+@runtime_checkable
+class Labelled(Protocol):
+    """What a scorer's class has whose constructor takes long, and whose results a style names."""
+
+    @staticmethod
+    def label(**options: Any) -> str:
+        """Return what ``identity.params`` will have as ``style`` or ``image``.
+
+        Args:
+            options: those of the constructor. Of files only the names count: they need not be
+                there.
+
+        Raises:
+            ScorerOptionError: a value is not possible.
+        """
 
 
 @runtime_checkable

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from framewright.errors import ScorerOptionError
 from framewright.scorers.painting import read_painting
-from framewright.scorers.styles import painting_named
+from framewright.scorers.styles import blend_label, painting_named, unopened
 from framewright.types import ScorerIdentity
 
 if TYPE_CHECKING:
@@ -76,6 +76,11 @@ class ColorTransferScorer:
         elif image:
             params["image"] = Path(image).name
         self.identity = ScorerIdentity(name="color", version="1", params=params, flickers=False)
+
+    @staticmethod
+    def label(style: str = "", image: str | Path = "", **_: object) -> str:
+        """Say what the painting is called, without reading it; see ``Labelled``."""
+        return blend_label([(unopened(str(style or image)), 1.0)])
 
     def setup(self, device: torch.device, threads: int) -> None:
         """Move the statistics to the device."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from framewright.errors import ScorerOptionError
 from framewright.scorers.asset import local_path
 from framewright.scorers.fast.weights import style_names
 
-__all__ = ["painting_named", "parse_style"]
+__all__ = ["blend_label", "painting_named", "parse_style", "unopened"]
 
 _MOST_STYLES = 16
 
@@ -39,12 +39,28 @@ def painting_named(text: str) -> str | Path:
     raise ScorerOptionError(f"unknown style {text!r}. {known}")
 
 
-def parse_style(style: object) -> list[tuple[str | Path, float]]:
+def unopened(text: str) -> str | Path:
+    """Return what ``painting_named`` does, of an image file that need not be there."""
+    return text if text in style_names() else Path(text)
+
+
+def blend_label(shares: Sequence[tuple[str | Path, float]]) -> str:
+    """Say in a line what ``parse_style`` returned: names, and shares where they are several."""
+    names = [one if isinstance(one, str) else one.name for one, _ in shares]
+    if len(names) == 1:
+        return names[0]
+    return " + ".join(f"{name} {share:.2g}" for name, (_, share) in zip(names, shares, strict=True))
+
+
+def parse_style(
+    style: object, named: Callable[[str], str | Path] = painting_named
+) -> list[tuple[str | Path, float]]:
     """Return the paintings of the option ``style``, with shares that sum to 1.
 
     Args:
         style: a name or path; a list of them, each with ``=WEIGHT`` after it or not; or a mapping
             from name or path to weight. Weights are relative, from 0 up, 1 where not given.
+        named: finds one of them.
 
     Raises:
         ScorerOptionError: it names none, too many, something unknown, or a weight is not possible.
@@ -69,7 +85,7 @@ def parse_style(style: object) -> list[tuple[str | Path, float]]:
     total = math.fsum(weight for _, weight in weighted)
     if total <= 0:
         raise ScorerOptionError("all weights of the styles are 0; give one of them more.")
-    return [(painting_named(text), weight / total) for text, weight in weighted if weight > 0]
+    return [(named(text), weight / total) for text, weight in weighted if weight > 0]
 
 
 def _text(text: object) -> str:

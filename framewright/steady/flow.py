@@ -6,6 +6,7 @@ OpenCV computes it. It leads backwards: from a pixel of a frame to where it was 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import cast
@@ -18,16 +19,16 @@ __all__ = ["Floats", "FlowEstimator", "Motion", "flow_of", "grey_of", "grid_of",
 
 Floats = NDArray[np.float32]
 
-_LEAST_PIXELS, _MOST_PIXELS = 480 * 270, 640 * 360
-"""Flow is computed on a quarter of a frame's pixels, within these bounds."""
+_MOST_PIXELS = 640 * 360
+"""Flow is computed on frames of at most so many, shrunk by a whole number: that is cheap."""
+_HALVED_PIXELS = 480 * 270
+"""Frames of so many pixels are shrunk at least by two."""
 _LEAST_SIDE = 64
 """In pixels; on much smaller pictures OpenCV's search crashes."""
-_FEW_PIXELS = 340 * 200
-"""Up to so many there is time for a finer search."""
-_BLUR_PER_PIXEL = 1.5 / 640
+_BLUR_PER_PIXEL, _LEAST_BLUR = 0.9 / 640, 0.4
 """Standard deviation, as a share of the width, of the blur that takes the noise away first: it
 halves the error of the flow (benchmarks/stability.py)."""
-_INCONSISTENT_SHARE, _INCONSISTENT_PX2 = 0.01, 0.5
+_INCONSISTENT_SHARE, _INCONSISTENT_PX2 = 0.01, 0.25
 _EDGE_SHARE, _EDGE_PX2 = 0.01, 0.002
 _EDGE_TOLERANCE = 4.0
 """Ruder et al. refuse pixels beyond 1; with flow as smooth as ours that is too many."""
@@ -98,8 +99,12 @@ class FlowEstimator:
 
     def __init__(self) -> None:
         cv2.setNumThreads(1)  # a worker has one core; and the result is the same on all machines
-        self._rough = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
         self._fine = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        self._fine.setPatchStride(4)
+        self._fine.setGradientDescentIterations(4)
+        self._fine.setVariationalRefinementIterations(2)
+        self._rough = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        self._rough.setFinestScale(1)
         self._size = (0, 0)
         self._before: _Look | None = None
 
@@ -123,16 +128,12 @@ class FlowEstimator:
         return Motion(flow, self._trust(flow, forward, before.colors, look.colors))
 
     def _look(self, frame: NDArray[np.uint8]) -> _Look:
-        height, width = frame.shape[:2]
-        pixels = min(max(height * width / 4, _LEAST_PIXELS), _MOST_PIXELS)
-        shrink = min(1.0, (pixels / (height * width)) ** 0.5)
-        size = (max(_LEAST_SIDE, round(width * shrink)), max(_LEAST_SIDE, round(height * shrink)))
-        if size != self._size:
-            self._resize(size)
-        small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA) if shrink < 1 else frame
-        if small.shape[:2] != (size[1], size[0]):
-            small = cv2.resize(small, size, interpolation=cv2.INTER_LINEAR)
-        grey = cv2.GaussianBlur(grey_of(cast("NDArray[np.uint8]", small)), (0, 0), self._blur)
+        shrink = _shrink(*frame.shape[:2])
+        height, width = (side // shrink for side in frame.shape[:2])
+        if (width, height) != self._size:
+            self._resize((width, height))
+        small = _shrunk(frame, shrink)
+        grey = cv2.GaussianBlur(grey_of(small), (0, 0), self._blur)
         half = (self._grid.shape[1], self._grid.shape[0])
         colors = cv2.resize(small, half, interpolation=cv2.INTER_AREA)
         return _Look(
@@ -144,11 +145,7 @@ class FlowEstimator:
     def _resize(self, size: tuple[int, int]) -> None:
         width, height = self._size = size
         self._before = None
-        self._blur = max(0.5, width * _BLUR_PER_PIXEL)
-        few = width * height <= _FEW_PIXELS
-        self._fine.setPatchStride(3 if few else 6)
-        self._fine.setGradientDescentIterations(25 if few else 4)
-        self._fine.setVariationalRefinementIterations(5 if few else 2)
+        self._blur = max(_LEAST_BLUR, width * _BLUR_PER_PIXEL)
         self._grid = grid_of((height + 1) // 2, (width + 1) // 2)
 
     def _trust(self, flow: Floats, forward: Floats, before: Floats, now: Floats) -> Floats:
@@ -163,7 +160,7 @@ class FlowEstimator:
         places = self._grid + flow
         back = warped(forward, places)
         length2 = _squared(flow)
-        allowed = _INCONSISTENT_SHARE * (length2 + _squared(back)) + _INCONSISTENT_PX2 / 4
+        allowed = _INCONSISTENT_SHARE * (length2 + _squared(back)) + _INCONSISTENT_PX2
         trust = np.clip(1.5 - _squared(back + flow) / allowed, 0, 1)
         bent = _gradient2(flow) / (_EDGE_TOLERANCE * (_EDGE_SHARE * length2 + _EDGE_PX2))
         trust *= np.clip(2 - bent, 0, 1)
@@ -173,6 +170,24 @@ class FlowEstimator:
         trust *= _small(difference, _CHANGED_LEVELS)
         trust *= _steady(cast(Floats, cv2.blur(difference, (_FADE_SIZE, _FADE_SIZE))))
         return cast(Floats, cv2.blur(trust, (3, 3)))
+
+
+def _shrink(height: int, width: int) -> int:
+    """By how much a frame is shrunk for its flow: a whole number."""
+    pixels = height * width
+    wanted = max(1 + (pixels >= _HALVED_PIXELS), math.ceil(math.sqrt(pixels / _MOST_PIXELS)))
+    return max(1, min(wanted, height // _LEAST_SIDE, width // _LEAST_SIDE))
+
+
+def _shrunk(frame: NDArray[np.uint8], shrink: int) -> NDArray[np.uint8]:
+    """Means over squares of pixels; what is left over at the right and the bottom is dropped."""
+    if shrink == 1:
+        return frame
+    height, width = (side // shrink for side in frame.shape[:2])
+    whole = frame[: height * shrink, : width * shrink]
+    return cast(
+        "NDArray[np.uint8]", cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)
+    )
 
 
 def _small(differences: Floats, levels: tuple[float, float]) -> Floats:

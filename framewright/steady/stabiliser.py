@@ -21,14 +21,15 @@ __all__ = ["Picture", "Stabiliser", "history_frames", "kept_share"]
 Picture = NDArray[np.uint8] | NDArray[np.uint16]
 """RGB of shape (3, H, W), full range."""
 
-_MOST_KEPT = 0.97
-_FORGOTTEN = 0.1
+_MOST_KEPT = 0.95
+_FORGOTTEN = 0.05
 """What is left of a difference in the history after ``history_frames``."""
 _CUT_TRUST = 0.25
 """Mean trust below which a frame does not follow from the one before: a scene cut."""
-_DETAIL_KEPT = 0.8
+_DETAIL_KEPT = 0.95
 """Contrast of the finest detail, squared, that warping and blending may leave of the model's."""
-_MOST_SHARPENED = 0.3
+_SHARPENING, _MOST_SHARPENED = 1.5, 1.5
+"""More than the missing contrast, because what is finer still is missing more."""
 _DETAIL_SIGMA = 0.8
 _DETAIL_CELL, _DETAIL_CELLS = 8, 5
 """Contrast is compared over so many cells of so many pixels each way."""
@@ -37,14 +38,14 @@ _DETAIL_FLOOR = 0.25
 
 
 def kept_share(stability: float) -> float:
-    """Share of the picture before that is kept where it can be: 0 to 0.97."""
+    """Share of the picture before that is kept where it can be: 0 to 0.95."""
     return _MOST_KEPT * stability
 
 
 def history_frames(stability: float) -> int:
     """Frames before a unit that it takes for the history to be as if there had been more.
 
-    So many that a tenth is left of what differs in the first of them.
+    So many that a twentieth is left of what differs in the first of them.
     """
     kept = kept_share(stability)
     return math.ceil(math.log(_FORGOTTEN) / math.log(kept)) if kept else 0
@@ -93,7 +94,7 @@ class Stabiliser:
             return picture
         self._history = self._blended(motion, before, now)
         self._seen += 1
-        return _picture(self._history, picture)
+        return _picture(_sharpened(self._history, now), picture)
 
     def _blended(self, motion: Motion, before: Floats, now: Floats) -> Floats:
         height, width = now.shape[:2]
@@ -103,9 +104,7 @@ class Stabiliser:
         places = _enlarged(motion.flow, height, width)
         trust = cv2.resize(motion.trust, (width, height), interpolation=cv2.INTER_LINEAR)
         weight = trust * np.float32(kept)
-        blend = cv2.subtract(warped(before, places), now)
-        cv2.multiply(blend, cv2.merge((weight, weight, weight)), dst=blend)
-        return _sharpened(cast(Floats, cv2.add(blend, now, dst=blend)), now)
+        return cast(Floats, cv2.blendLinear(warped(before, places), now, weight, 1 - weight))
 
 
 def _enlarged(flow: Floats, height: int, width: int) -> Floats:
@@ -113,9 +112,8 @@ def _enlarged(flow: Floats, height: int, width: int) -> Floats:
     grid = grid_of(height, width)
     if flow.shape == grid.shape:
         return cast(Floats, cv2.add(flow, grid))
-    places = cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR)
-    scale = np.array([width / flow.shape[1], height / flow.shape[0], 0, 0])
-    cv2.multiply(places, scale, dst=places)
+    scale = round(width / flow.shape[1])
+    places = cv2.resize(flow * np.float32(scale), (width, height), interpolation=cv2.INTER_LINEAR)
     return cast(Floats, cv2.add(places, grid, dst=places))
 
 
@@ -123,17 +121,17 @@ def _sharpened(blend: Floats, now: Floats) -> Floats:
     """Give back the fine contrast that warping has cost, as far as the model's picture has it."""
     detail, wanted = _detail(blend), _detail(now)
     ratio = _DETAIL_KEPT * _contrast(wanted) / (_contrast(detail) + np.float32(_DETAIL_FLOOR))
-    gain = np.clip(np.sqrt(ratio) - 1, 0, _MOST_SHARPENED)
+    gain = np.clip(_SHARPENING * (np.sqrt(ratio) - 1), 0, _MOST_SHARPENED)
     size = (blend.shape[1], blend.shape[0])
     detail *= cv2.resize(gain, size, interpolation=cv2.INTER_LINEAR)
-    cv2.add(blend, cv2.merge((detail, detail, detail)), dst=blend)
-    return np.clip(blend, 0, 255, out=blend)
+    sharp = cv2.add(blend, cv2.merge((detail, detail, detail)))
+    return cast(Floats, np.clip(sharp, 0, 255, out=sharp))
 
 
 def _detail(picture: Floats) -> Floats:
     """Luma without what is coarser than a pixel or two."""
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-    return cast(Floats, cv2.subtract(grey, cv2.GaussianBlur(grey, (0, 0), _DETAIL_SIGMA)))
+    return cast(Floats, cv2.subtract(grey, cv2.GaussianBlur(grey, (5, 5), _DETAIL_SIGMA)))
 
 
 def _contrast(detail: Floats) -> Floats:

@@ -252,6 +252,18 @@ class AzureStore:
         info = _info(key, found.size, found.etag, found.last_modified)
         return Found(info, bytes(md5).hex() if md5 else "", dict(found.metadata or {}))
 
+    def first_byte(self, key: str) -> bytes:
+        """Return the first byte of an object that is not empty: whether it can be read is seen."""
+        blob = self._blob(key)
+        try:
+            return self._call(
+                lambda: bytes(blob.download_blob(offset=0, length=1).readall()),
+                "read",
+                f"read {key!r}",
+            )
+        except NotThere as error:
+            raise KeyError(key) from error
+
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         """Yield objects whose key begins with ``prefix``, in the order of their keys."""
         if folder := prefix.rpartition("/")[0]:
@@ -267,8 +279,21 @@ class AzureStore:
                 break
         yield from sorted(found, key=lambda info: info.key)
 
-    def _page(self, prefix: str, token: str | None) -> tuple[Sequence[ObjectInfo], str | None]:
-        pages = self._container.list_blobs(name_starts_with=prefix or None).by_page(token)
+    def any_below(self, prefix: str) -> bool:
+        """Whether there is an object whose key begins with ``prefix``; lists no more than that."""
+        token: str | None = None
+        while True:
+            page, token = self._call(
+                partial(self._page, self._at.prefix + prefix, token, 1), "list", f"list {prefix!r}"
+            )
+            if page or not token:
+                return bool(page)
+
+    def _page(
+        self, prefix: str, token: str | None, most: int | None = None
+    ) -> tuple[Sequence[ObjectInfo], str | None]:
+        listed = self._container.list_blobs(name_starts_with=prefix or None, results_per_page=most)
+        pages = listed.by_page(token)
         skip = len(self._at.prefix)
         blobs = list(next(pages, ()))
         page = [_info(b.name[skip:], b.size, b.etag, b.last_modified) for b in blobs]
@@ -276,12 +301,8 @@ class AzureStore:
 
     def metadata(self, key: str) -> dict[str, str]:
         """Return what whoever put an object has noted on it."""
-        blob = self._blob(key)
-        try:
-            found = self._call(lambda: blob.get_blob_properties(), "read", f"look at {key!r}")
-        except NotThere:
-            return {}
-        return dict(found.metadata or {})
+        found = self.look(key)
+        return dict(found.metadata) if found else {}
 
     def delete(self, key: str) -> bool:
         """Remove an object; return whether it was there."""

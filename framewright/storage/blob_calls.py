@@ -39,6 +39,7 @@ _NOT_SIGNED_IN = (
     "InvalidAuthenticationInfo",
     "NoAuthenticationInformation",
 )
+_OFFLINE = ("BlobArchived", "BlobBeingRehydrated")
 _CORRUPTED = ("Md5Mismatch", "Crc64Mismatch")
 _FIRST_PAUSE_SECONDS = 0.4
 _LONGEST_PAUSE_SECONDS = 8.0
@@ -128,6 +129,12 @@ class BlobCaller:
                 "the address."
             )
         answers = {404: NotThere, 409: AlreadyThere, 412: Changed, 416: OutOfRange}
+        if code in _OFFLINE:
+            return InputError(
+                f"cannot {doing} in {self.location.url}: the blob is in the archive tier, where "
+                "nothing can be read. Move it (az storage blob set-tier --tier Hot), wait some "
+                "hours until it is back, and run again."
+            )
         if code == "InvalidBlockList":
             return BlocksGone()
         if code in ("BlobAlreadyExists", "ConditionNotMet"):

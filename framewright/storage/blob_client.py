@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from functools import lru_cache
 from typing import Any
 
 from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential
 from azure.storage.blob import ContainerClient
+from requests.utils import get_environ_proxies
 
 from framewright.errors import InputError
 from framewright.settings import Settings
@@ -32,6 +34,7 @@ def connect(at: BlobLocation, settings: Settings) -> ContainerClient:
             credential=_credential(at.sign_in, at.account),
             connection_timeout=settings.azure_timeout_seconds,
             read_timeout=settings.azure_timeout_seconds,
+            **_environment(at.endpoint),
             retry_total=0,  # BlobCaller tries again, with a bound
             max_single_get_size=1 << 30,  # a range is asked for in one request
             connection_data_block_size=1 << 20,  # an answer is taken in pieces of that
@@ -39,6 +42,20 @@ def connect(at: BlobLocation, settings: Settings) -> ContainerClient:
     except ValueError as error:
         problem = str(error)
     raise InputError(f"cannot use {at.url} at {at.endpoint} with {at.sign_in.source}: {problem}")
+
+
+def _environment(endpoint: str) -> dict[str, Any]:
+    """What the environment says of proxies and certificates, looked up once for all requests.
+
+    Looked up by requests for each of them, it is a third of the time that the SDK takes for one.
+    """
+    proxies = get_environ_proxies(endpoint)
+    bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+    return {
+        "use_env_settings": False,
+        "connection_verify": bundle or True,
+        **({"proxies": proxies} if proxies else {}),
+    }
 
 
 def _credential(sign_in: SignIn, account: str) -> Any:

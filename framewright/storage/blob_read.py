@@ -1,15 +1,18 @@
 """Reading a blob: one version of it, several ranges at a time, verified to the last byte.
 
 The first answer tells ETag, size and MD5; all others are asked for by that ETag. Its bytes are
-hashed and given on as they come, without a copy, while network and storage work: by sha256 where
-the reader knows that, else by the MD5 that was kept with the blob.
+hashed and given on as they come, without a copy: by sha256 where the reader knows that, else by the
+MD5 that was kept with the blob.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Iterator
+import threading
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -28,11 +31,54 @@ logger = logging.getLogger(__name__)
 
 _CHECKED_BYTES = 4 << 20
 """Longest range whose MD5 the service computes on the way out, a limit of Azure."""
+_INLINE_BYTES = 2 << 20
+"""A blob of no more is hashed sooner than a thread is there."""
+
+
+_Pieces = Generator[bytes, None, None]
 
 
 def md5(data: bytes = b"") -> Any:
     """Return a running MD5, for verification only."""
     return hashlib.md5(data, usedforsecurity=False)
+
+
+class _Hashing:
+    """Hashes pieces: one while the next comes, in a thread beside, if no other read is under way.
+
+    Several reads have each other to fill the time, and threads of their own would slow them down.
+    """
+
+    under_way = 0
+    lock = threading.Lock()
+
+    def __init__(self, digest: Any, size_bytes: int) -> None:
+        self._digest = digest
+        self._large = size_bytes > _INLINE_BYTES
+        self._beside: ThreadPoolExecutor | None = None
+        self._last: Future[None] | None = None
+
+    def __enter__(self) -> _Hashing:
+        with self.lock:
+            _Hashing.under_way += 1
+            if self._large and _Hashing.under_way == 1:
+                self._beside = ThreadPoolExecutor(1, thread_name_prefix="framewright-hash")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self.lock:
+            _Hashing.under_way -= 1
+        if self._beside is not None:
+            self._beside.shutdown()
+
+    def update(self, piece: bytes, *, is_last: bool) -> None:
+        """Add a piece, when the one before it is hashed."""
+        if self._last is not None:
+            self._last.result()
+        if self._beside is None or is_last:
+            self._digest.update(piece)
+        else:
+            self._last = self._beside.submit(self._digest.update, piece)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +149,8 @@ class BlobReader:
             # Nobody has kept an MD5 of the whole: the service is asked for one of each range.
             begun.close()
             body = ()
-        if ahead:
-            body = list(body)
-        return self._checked(key, begun, self._all(key, blob, begun, body))
+        checked = self._checked(key, begun, self._all(key, blob, begun, body))
+        return _taken(checked, self.block_bytes) if ahead and begun.wanted else checked
 
     def _first(self, key: str, blob: BlobClient, etag: str, sha256: str) -> _Begun:
         doing, replaced = f"read {key!r}", False
@@ -158,16 +203,17 @@ class BlobReader:
             "it again."
         )
 
-    def _checked(self, key: str, begun: _Begun, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    def _checked(self, key: str, begun: _Begun, pieces: Iterator[bytes]) -> _Pieces:
         """Yield the pieces; the last one only when the whole is what was put."""
         done = 0
-        for piece in pieces:
-            if begun.wanted:
-                begun.digest.update(piece)
-            done += len(piece)
-            if begun.wanted and done >= begun.size_bytes:
-                self._check(key, begun)
-            yield piece
+        with _Hashing(begun.digest, begun.size_bytes) as hashing:
+            for piece in pieces:
+                done += len(piece)
+                if begun.wanted:
+                    hashing.update(piece, is_last=done >= begun.size_bytes)
+                    if done >= begun.size_bytes:
+                        self._check(key, begun)
+                yield piece
 
     def _check(self, key: str, begun: _Begun) -> None:
         kind, came = begun.digest.name.upper(), begun.digest.hexdigest()
@@ -177,6 +223,24 @@ class BlobReader:
                 f"{begun.wanted}. Read it again; if it stays so, delete the blob and run the job "
                 "again."
             )
+
+
+def _taken(pieces: _Pieces, least_bytes: int) -> Iterator[bytes]:
+    """Take so many bytes at once; return an iterator of them and of the rest."""
+    taken: deque[bytes] = deque()
+    while least_bytes > 0 and (piece := next(pieces, None)) is not None:
+        taken.append(piece)
+        least_bytes -= len(piece)
+
+    def given() -> Iterator[bytes]:
+        try:
+            while taken:
+                yield taken.popleft()
+            yield from pieces
+        finally:
+            pieces.close()
+
+    return given()
 
 
 def _hash(sha256: str) -> Any:

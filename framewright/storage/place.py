@@ -14,7 +14,7 @@ from framewright.storage.blob_address import is_blob_address, without_queries
 if TYPE_CHECKING:
     from framewright.storage.azure import AzureStore
 
-__all__ = ["Place", "RemoteFile", "file_name", "open_blob_store", "place_of"]
+__all__ = ["Place", "RemoteFile", "container_and_key", "file_name", "open_blob_store", "place_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,21 +73,28 @@ def place_of(address: str, settings: Settings) -> Place:
     return Path(address).expanduser()
 
 
-def _blob(address: str, settings: Settings) -> RemoteFile:
-    shown = without_queries(address)
+def container_and_key(address: str) -> tuple[str, str]:
+    """Take the address of a blob apart: that of its container, with any token, and its name there.
+
+    A name may hold what an address may not, so only the container is parsed as one.
+    """
     base, mark, query = address.partition("?")
     scheme, _, rest = base.partition("://")
     host, _, path = rest.partition("/")
     container, _, key = path.partition("/")
     if scheme.lower() != "az":
         key = unquote(key)
+    return f"{scheme}://{host}/{container}{mark}{query}", key
+
+
+def _blob(address: str, settings: Settings) -> RemoteFile:
+    container, key = container_and_key(address)
     if not key or key.endswith("/"):
         raise StoreKeyError(
-            f"address {shown!r} names no file: it is az://ACCOUNT/CONTAINER/PATH, or the https "
-            "address of one blob."
+            f"address {without_queries(address)!r} names no file: it is "
+            "az://ACCOUNT/CONTAINER/PATH, or the https address of one blob."
         )
-    # A name may hold what an address may not: only the container is parsed as one.
-    store = open_blob_store(f"{scheme}://{host}/{container}{mark}{query}", settings)
+    store = open_blob_store(container, settings)
     return RemoteFile(store, key, f"{store.url}/{key}")
 
 

@@ -14,6 +14,8 @@ from flows import score_video as module
 from framewright.delivery import JobOrder
 from framewright.errors import EngineBug
 from framewright.scorers.identity import IdentityScorer
+from framewright.sources import Origin
+from framewright.storage import RemoteFile
 
 
 @pytest.fixture
@@ -55,7 +57,7 @@ def stores(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(running, "_score", score)
     monkeypatch.setattr(running, "stitch_video", stitch)
     monkeypatch.setattr(running, "publish_report", report)
-    monkeypatch.setattr(running, "compare_videos", lambda *_: "/out/a.side-by-side.mp4")
+    monkeypatch.setattr(running, "compare_videos", lambda *_, **__: "/out/a.side-by-side.mp4")
     return seen
 
 
@@ -70,6 +72,31 @@ def run(**parameters: Any) -> Any:
 def test_a_run_tells_what_it_made(stores: list[str]) -> None:
     made = run(comparison=True)
     assert (made["output"], made["comparison"]) == ("/out/a.mp4", "/out/a.side-by-side.mp4")
+
+
+@pytest.mark.parametrize("remote", [False, True])
+def test_who_publishes_a_result_looks_whether_its_source_is_still_there(
+    remote: bool, stores: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stitch, where it writes to the result's place; else the delivery."""
+    target = RemoteFile(None, "a.mp4", "az://media/out/a.mp4") if remote else Path("/out/a.mp4")  # type: ignore[arg-type]
+    asked: dict[str, object] = {}
+
+    def stitch(source: Path, file: Path, *, origin: object, **_: object) -> SimpleNamespace:
+        asked["stitch"] = origin
+        return SimpleNamespace(output="/out/a.mp4")
+
+    def deliver(*_: object, origin: object, **__: object) -> SimpleNamespace:
+        asked["deliver"] = origin
+        return SimpleNamespace(output="/out/a.mp4")
+
+    planned = SimpleNamespace(job_key="k", seconds=0.0)
+    monkeypatch.setattr(running, "_plan", lambda *_: (planned, target))
+    monkeypatch.setattr(running, "stitch_video", stitch)
+    monkeypatch.setattr(running, "deliver_video", deliver)
+    run()
+    source = Origin(Path("/in/a.mp4"))
+    assert asked == ({"stitch": None, "deliver": source} if remote else {"stitch": source})
 
 
 def test_tasks_get_an_absolute_store(

@@ -7,16 +7,21 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from PIL import Image
 from prefect.client.schemas.objects import State, StateType
 from prefect.states import Cancelled, Completed, Crashed, Failed, Running, Scheduled
 
 from flows import sweep as module
 from flows.parameters import Look
 from flows.sources import SUFFIXES, list_sources
+from framewright.settings import get_settings
 from framewright.storage import ObjectInfo, open_store
 
 OLD = time.time() - 10_000
 LOOK = Look(scorer="identity")
+LOST = Cancelled(
+    message="Deployment concurrency slot lost during provisioning - no slots available"
+)
 
 
 def place(path: Path, age: float) -> None:
@@ -31,14 +36,23 @@ class Server:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.states: dict[str, State[Any]] = {}
         self.known: set[str] = set()
+        self.deaths = 1
+        """Of each run that has died."""
         self.started: list[dict[str, Any]] = []
+        self.gone_on: list[str] = []
         monkeypatch.setattr(module, "runs_of", self._runs_of)
         monkeypatch.setattr(module, "is_known", lambda _, video: video in self.known)
         monkeypatch.setattr(module, "score_deployment", lambda _: "id")
+        monkeypatch.setattr(module, "deaths", self._deaths)
+        monkeypatch.setattr(module, "go_on", lambda _, run: self.gone_on.append(run.key))
         monkeypatch.setattr(module, "start", lambda *_, **asked: self.started.append(asked))
 
     def _runs_of(self, _: Any, keys: Any) -> dict[str, Any]:
-        return {k: SimpleNamespace(state=self.states[k]) for k in keys if k in self.states}
+        states = self.states
+        return {k: SimpleNamespace(state=states[k], key=k) for k in keys if k in states}
+
+    def _deaths(self, _: Any, run: Any) -> int:
+        return self.deaths if module.has_died(run.state) else 0
 
 
 @pytest.fixture
@@ -74,7 +88,6 @@ def test_the_oldest_are_started_first_and_not_too_many(server: Server, tmp_path:
         (Running(), None, "under_way", None),
         (Completed(), None, "finished", None),
         (Failed(), None, "started", "-2"),
-        (Crashed(), None, "started", "-2"),
         (Cancelled(), None, "given_up", None),
         (Failed(), Running(), "under_way", None),
         (Failed(), Completed(), "finished", None),
@@ -98,6 +111,50 @@ def test_what_is_done_depends_on_the_runs_so_far(
     assert getattr(done, where) == [found.video]
     assert sum(map(len, vars(done).values())) == 1
     assert [one["key"] for one in server.started] == ([] if key is None else [found.key + key])
+    assert server.gone_on == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "deaths", "attempts", "goes_on"),
+    [
+        (Crashed(), None, 1, 2, ""),
+        (Crashed(), None, 2, 2, None),
+        (Crashed(), None, 2, 3, ""),
+        (LOST, None, 1, 2, ""),
+        (LOST, None, 2, 2, None),
+        (Failed(), LOST, 1, 3, "-2"),
+        (Failed(), Crashed(), 1, 3, "-2"),
+        (Failed(), Crashed(), 1, 2, None),
+    ],
+)
+def test_a_run_that_has_died_goes_on_and_is_no_second_one(
+    server: Server,
+    tmp_path: Path,
+    first: State[Any],
+    second: State[Any] | None,
+    deaths: int,
+    attempts: int,
+    goes_on: str | None,
+) -> None:
+    place(tmp_path / "in/a.mp4", 0)
+    [found] = list_sources(f"{tmp_path}/in", [], SUFFIXES)
+    for name, state in zip(module.attempt_keys(found.key, 2), (first, second), strict=True):
+        if state is not None:
+            server.states[name] = state
+    server.deaths = deaths
+    done = swept(tmp_path, attempts=attempts)
+    assert server.gone_on == ([] if goes_on is None else [found.key + goes_on])
+    assert server.started == []
+    assert (done.given_up if goes_on is None else done.started) == [found.video]
+
+
+def test_no_more_go_on_than_are_started_at_most(server: Server, tmp_path: Path) -> None:
+    for name in "abc":
+        place(tmp_path / f"in/{name}.mp4", 0)
+    for found in list_sources(f"{tmp_path}/in", [], SUFFIXES):
+        server.states[found.key] = Crashed()
+    done = swept(tmp_path, limit=2)
+    assert [len(server.gone_on), len(done.started), len(done.left)] == [2, 2, 1]
 
 
 @pytest.mark.parametrize(
@@ -120,6 +177,45 @@ def test_a_result_of_which_no_run_is_known_counts_if_it_is_newer(
     server.started.clear()
     server.known.add(f"{tmp_path}/in/x/a.v2.mp4")
     assert not swept(tmp_path).finished, "it is the result of another version"
+
+
+def test_a_painting_that_nobody_has_fitted_yet_is_fitted_by_the_run_not_here(
+    server: Server, tmp_path: Path
+) -> None:
+    """Only the result's name is needed: a fit takes a minute, for each painting of a container."""
+    place(tmp_path / "in/a.mp4", 0)
+    Image.effect_mandelbrot((40, 30), (-2, -1.5, 1, 1.5), 50).save(tmp_path / "in/my sunset.png")
+    (tmp_path / "in/framewright.yaml").write_text("style: my sunset.png\nscorer: fast\n")
+    place(tmp_path / "out/a.fast-wave.mp4", 5)
+    assert swept(tmp_path).started == [f"{tmp_path}/in/a.mp4"], "it has another style"
+    server.started.clear()
+    place(tmp_path / "out/a.fast-my-sunset-png.mp4", 5)
+    assert swept(tmp_path).finished == [f"{tmp_path}/in/a.mp4"]
+    assert not Path(get_settings().cache_folder).exists()
+
+
+@pytest.mark.parametrize(
+    ("look", "params"),
+    [
+        (Look(style="az://media/styles/my sunset.jpg"), {"style": "my sunset.jpg"}),
+        (Look(style="https://media.blob.core.windows.net/c/a%20b.jpg"), {"style": "a b.jpg"}),
+        (
+            Look(scorer_options={"style": ["wave", "az://media/styles/x=1.jpg=3"]}),
+            {"style": "wave 0.25 + x=1.jpg 0.75"},
+        ),
+        (
+            Look(scorer_options={"style": {"az://media/a/x.jpg": 1, "az://media/b/x.jpg": 1}}),
+            {"style": "x.jpg 0.5 + x.jpg 0.5"},
+        ),
+        (Look(scorer="gatys", style="az://media/styles/x.jpg"), {"style": "x.jpg"}),
+        (Look(scorer="detect", scorer_options={"weights": "az://ops/weights/x.pth"}), {}),
+    ],
+)
+def test_what_names_a_result_is_not_fetched(look: Look, params: dict[str, str]) -> None:
+    """There is no such storage."""
+    identity = module._identity(look)
+    assert (identity.name, identity.params) == (look.scorer, params)
+    assert identity.result == ("records" if look.scorer == "detect" else "pictures")
 
 
 def test_what_lies_with_a_video_decides_and_may_be_wrong(server: Server, tmp_path: Path) -> None:

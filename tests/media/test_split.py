@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from framewright.errors import SourceRefused
 from framewright.media.bundle import BundleReader, PacketRecord
 from framewright.media.split import SplitVideo, split_video
-from framewright.media.units import cut_units, frames_per_unit
+from framewright.media.units import cut_units, frames_per_unit, unit_frames
 from framewright.settings import Settings
 from framewright.types import BundleRef, Progress, Unit
 from tests.torture.make import BAD_KINDS, DAMAGED_KINDS, Clip, make, make_bad
@@ -196,3 +196,17 @@ def test_damage_inside_is_refused_or_left_to_the_scoring(
         assert path.name in error.message
     else:
         assert split.pts
+
+
+@pytest.mark.parametrize(
+    ("frames", "unit"),
+    [
+        (24 * 600, 24 * 30),
+        (24 * 60, 24 * 15),
+        (24 * 8, 24 * 4),
+        (24 * 2, 24 * 4),
+    ],
+)
+def test_a_short_video_has_several_units(frames: int, unit: int) -> None:
+    assert unit_frames(frames, Fraction(24), 30.0) == unit
+    assert unit_frames(frames, Fraction(24), 1.0) == 24, "shorter ones are as short as wanted"

@@ -11,7 +11,9 @@ __all__ = ["BASE64", "POISON", "cloud_event", "grid_event", "message"]
 ACCOUNT = "devstoreaccount1"
 
 
-def created(name: str, etag: str, size_bytes: int | None, container: str) -> dict[str, Any]:
+def created(
+    name: str, etag: str, size_bytes: int | None, container: str, account: str
+) -> dict[str, Any]:
     return {
         "api": "PutBlockList",
         "clientRequestId": "4c5dd7fb-2c48-4a27-bb30-5361b5de920a",
@@ -20,14 +22,18 @@ def created(name: str, etag: str, size_bytes: int | None, container: str) -> dic
         "contentType": "video/mp4",
         "contentLength": size_bytes,
         "blobType": "BlockBlob",
-        "url": f"https://{ACCOUNT}.blob.core.windows.net/{container}/{name.replace(' ', '%20')}",
+        "url": f"https://{account}.blob.core.windows.net/{container}/{name.replace(' ', '%20')}",
         "sequencer": "00000000000004420000000000028963",
         "storageDiagnostics": {"batchId": "b68529f3-68cd-4744-baa4-3c0498ec19f0"},
     }
 
 
 def grid_event(
-    name: str, etag: str = "0x8D4BCC2E4835CD0", size: int | None = 524288, container: str = "media"
+    name: str,
+    etag: str = "0x8D4BCC2E4835CD0",
+    size: int | None = 524288,
+    container: str = "media",
+    account: str = ACCOUNT,
 ) -> dict[str, Any]:
     """In Event Grid's own schema."""
     return {
@@ -36,14 +42,18 @@ def grid_event(
         "eventType": "Microsoft.Storage.BlobCreated",
         "eventTime": "2026-11-25T01:23:45.6789Z",
         "id": "831e1650-001e-001b-66ab-eeb76e069631",
-        "data": created(name, etag, size, container),
+        "data": created(name, etag, size, container, account),
         "dataVersion": "",
         "metadataVersion": "1",
     }
 
 
 def cloud_event(
-    name: str, etag: str = "0x8D4BCC2E4835CD0", size: int | None = 524288, container: str = "media"
+    name: str,
+    etag: str = "0x8D4BCC2E4835CD0",
+    size: int | None = 524288,
+    container: str = "media",
+    account: str = ACCOUNT,
 ) -> dict[str, Any]:
     """In the CloudEvents schema, version 1.0."""
     return {
@@ -53,7 +63,7 @@ def cloud_event(
         "id": "9aeb0fdf-c01e-0131-0922-9eb549069631",
         "time": "2026-11-25T01:23:45.6789Z",
         "subject": f"/blobServices/default/containers/{container}/blobs/{name}",
-        "data": created(name, etag, size, container),
+        "data": created(name, etag, size, container, account),
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -116,42 +115,6 @@ def test_one_run_for_each_version_whatever_happens(here: World, arrivals: Arriva
     assert here.states(RUN) == {"Completed": 11}
     relay.terminate()
     assert relay.wait(20) == 0
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("count", [int(os.environ.get("ARRIVALS", "100"))])
-def test_videos_with_three_messages_each(here: World, arrivals: Arrivals, count: int) -> None:
-    """The relay is killed twice and the server once, each in the middle of the work."""
-    rng = random.Random(7)  # noqa: S311 - an order, the same every time
-    deliveries = [
-        text
-        for n in range(count)
-        for both in [arrivals.put(f"day {n % 7}/v{n}.mp4", b"%d" % n)]
-        for text in (*both, rng.choice(both))
-    ]
-    rng.shuffle(deliveries)
-    arrivals.tell(*deliveries)
-    relay = here.start_relay(**arrivals.relay_settings)
-    for percent, victim in ((15, "relay"), (45, "server"), (75, "relay")):
-
-        def so_many(percent: int = percent) -> bool:
-            here.execute()
-            return len(here.runs("on-arrival")) * 100 >= count * percent
-
-        here.until(so_many, 600)
-        if victim == "server":
-            here.kill(here.server)
-            here.start_server()
-        else:
-            here.kill(relay)
-            relay = here.start_relay(**arrivals.relay_settings)
-    finish(here, arrivals, count, 1800)
-    found = here.states(RUN)
-    print(f"runs: {found}; of on-arrival: {here.states('on-arrival')}")
-    assert found == {"Completed": count}
-    assert sorted(arrivals.results()) == sorted(f"day {n % 7}/v{n}.fast.mp4" for n in range(count))
-    keys = [run["idempotency_key"] for run in here.runs(RUN)]
-    assert len(set(keys)) == count
 
 
 @pytest.mark.slow

@@ -15,7 +15,8 @@ from PIL import Image
 
 from framewright.assets import assets_of
 from framewright.errors import EnvironmentMismatch, ScorerOptionError
-from framewright.scorers import Scorer, create, describe, rebuild, scorer_names
+from framewright.outputs import result_names
+from framewright.scorers import Scorer, create, describe, outline, rebuild, scorer_names
 from framewright.scorers.asset import Asset
 from framewright.scorers.base import Prepares, Sequential
 from framewright.scorers.transformer_net import TransformerNet
@@ -117,6 +118,15 @@ def test_keeps_the_protocol(name: str, made: Callable[[str], Scorer]) -> None:
     assert scorer.identity.version
     assert scorer.context_frames >= 0
     assert len(describe(name).partition(" Options: ")[0]) > 20
+
+
+@pytest.mark.parametrize("name", SCORERS)
+def test_what_names_its_results_is_known_before(name: str, tmp_path: Path) -> None:
+    options = NEEDS[name](tmp_path) if name in NEEDS else {}
+    identity, before = create(name, options).identity, outline(name, options)
+    assert before is not None
+    assert (before.name, before.result) == (identity.name, identity.result)
+    assert result_names("a.mp4", before) == result_names("a.mp4", identity)
 
 
 @pytest.mark.parametrize("name", SCORERS)
@@ -233,6 +243,16 @@ def test_a_users_own_scorer_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for value in ("much", [1]):
         with pytest.raises(ScorerOptionError, match=r"options strength=.*\. Its options: strength"):
             create("negative", {"strength": value})
+
+
+def test_what_names_its_results_only_it_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_scorer(tmp_path, "styled", PLUGIN.replace("strength=1.0", "strength=1.0, style=''"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert outline("styled", {"style": "x"}) is None
+    with pytest.raises(ScorerOptionError, match="unknown scorer 'no'"):
+        outline("no", {})
 
 
 def test_an_option_that_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,12 +12,19 @@ import torch
 from safetensors.torch import save_file
 from torchvision.models import detection
 
+from framewright.assets import assets_of
 from framewright.cli import main
 from framewright.errors import EnvironmentMismatch, ScorerOptionError
+from framewright.score import score_unit
 from framewright.scorers import RecordScorer, create, rebuild
 from framewright.scorers.detect import DetectScorer
+from framewright.stitch import stitch
 from framewright.types import ScorerIdentity
 from tests.moving import HEIGHT, WIDTH, moving_squares
+from tests.support import plan_job
+from tests.torture.tool import ffmpeg
+
+ROOT = Path(__file__).parents[2]
 
 MODEL = "ssdlite320_mobilenet_v3_large"
 LABELS = ["background", "cup", "cat"]
@@ -197,3 +204,34 @@ def test_the_whole_path(weights: Path, tmp_path: Path, capsys: pytest.CaptureFix
     said = capsys.readouterr().out
     assert "3 frames in, 15 records out" in said
     assert f"output: {out}" in said
+
+
+def test_another_architecture_on_a_real_clip_however_it_is_cut(tmp_path: Path) -> None:
+    """In three units or one the table is the same, byte by byte."""
+    model = "fasterrcnn_mobilenet_v3_large_320_fpn"
+    torch.manual_seed(4)
+    network = getattr(detection, model)(weights=None, weights_backbone=None)
+    torch.save(network.state_dict(), tmp_path / "random.pth")
+    options = {"weights": tmp_path / "random.pth", "model": model, "threshold": 0.01}
+    scorer = create("detect", {**options, "max_objects": 3})
+    source = tmp_path / "lake.mp4"
+    ffmpeg("-i", ROOT / "demo/sample.mp4", "-frames:v", "5", "-an", "-c:v", "libx264", source)
+    tables = []
+    for seconds, units in ((0.1, 3), (10, 1)):
+        folder = tmp_path / str(units)
+        store, manifest = plan_job(
+            source,
+            folder,
+            unit_seconds=seconds,
+            scorer=scorer.identity,
+            assets=assets_of(scorer),
+        )
+        for unit in manifest.units:
+            score_unit(store, manifest.job_key, unit.index)
+        stitch(store, manifest, source, folder / "out.parquet")
+        assert len(manifest.units) == units
+        tables.append(folder / "out.parquet")
+    rows = pq.read_table(tables[0])
+    assert tables[0].read_bytes() == tables[1].read_bytes()
+    assert rows["frame"].to_pylist() == [frame for frame in range(5) for _ in range(3)]
+    assert rows["time"].to_pylist()[::3] == pytest.approx([frame / 24 for frame in range(5)])

@@ -15,7 +15,7 @@ from PIL import Image
 from framewright.cli import main
 from framewright.errors import ScorerOptionError
 from framewright.outputs import resolve_output
-from framewright.scorers import create, describe, rebuild
+from framewright.scorers import create, describe, outline, rebuild
 from framewright.scorers.fast import fit
 from framewright.scorers.fast.vector import text_of, vector_of
 from framewright.scorers.fast.weights import load_weights, style_names
@@ -82,6 +82,18 @@ class TestNamed:
         assert identity.params["style"] == "my painting, 2.png"
         result = resolve_output(f"{tmp_path}/", Path("clip.mp4"), ".mp4", identity)
         assert result.name == "clip.fast-my-painting-2-png.mp4"
+
+    @pytest.mark.parametrize(
+        "style", ["{}", ["{}", "wave"], ["wave", "{}=0.5"], {"{}": 3, "wave": 1}]
+    )
+    def test_what_it_is_called_is_known_without_a_fit(
+        self, style: object, painting: Path, fits: list[torch.Tensor]
+    ) -> None:
+        style = json.loads(json.dumps(style).replace("{}", str(painting)))
+        before = outline("fast", {"style": style})
+        assert fits == []
+        assert before is not None
+        assert before.params["style"] == identity_of(style).params["style"]
 
     def test_where_it_lies_does_not_matter(
         self,

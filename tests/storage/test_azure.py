@@ -244,6 +244,21 @@ class TestFailuresOnTheWay:
             endpoint = f"http://127.0.0.1:{free.getsockname()[1]}/{ACCOUNT}"
         self.gives_up(azure, endpoint)
 
+    def test_a_proxy_of_the_environment_is_asked(
+        self, azure: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nobody listens where the proxy should be; without it there is an answer."""
+        for name in ("HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        settings = Settings(azure_retry_seconds=1)
+        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+        with pytest.raises(StoreUnavailable, match="tried"):
+            open_store(azure, settings).put("a", b"a")
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        store = open_store(azure, settings)
+        store.put("a", b"a")
+        assert store.read("a") == b"a"
+
     def test_someone_listens_but_does_not_answer(self, azure: str) -> None:
         with socket.create_server(("127.0.0.1", 0)) as deaf:
             self.gives_up(azure, f"http://127.0.0.1:{deaf.getsockname()[1]}/{ACCOUNT}")

@@ -17,18 +17,27 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from azure.identity import DefaultAzureCredential
+from azure.storage.blob import (
+    BlobServiceClient,
+    ContainerSasPermissions,
+    generate_container_sas,
+)
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from pydantic import SecretStr
 
+from framewright.access import examine_address, shown_address
 from framewright.errors import StoreDenied
-from framewright.settings import Settings
-from framewright.storage import open_store
+from framewright.settings import Settings, get_settings
+from framewright.storage import RemoteFile, open_store, place_of
 from tests import azurite
 from tests.azurite import ACCOUNT, Azurite
 
 TENANT = "00000000-0000-0000-0000-000000000001"
+OBJECT = "00000000-0000-0000-0000-000000000002"
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:
@@ -72,6 +81,9 @@ def token(audience: str) -> str:
             "iat": now - 60,
             "nbf": now - 60,
             "exp": now + 3600,
+            "oid": OBJECT,
+            "tid": TENANT,
+            "xms_mirid": "/subscriptions/1/providers/userAssignedIdentities/framewright-run",
         },
     )
     encoded = [base64.urlsafe_b64encode(json.dumps(p).encode()).decode().rstrip("=") for p in parts]
@@ -122,9 +134,18 @@ def with_https(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Azur
         yield running
 
 
-def test_a_managed_identity_signs_in(identity: list[str], with_https: Azurite) -> None:
+def test_a_managed_identity_signs_in(
+    identity: list[str], with_https: Azurite, monkeypatch: pytest.MonkeyPatch
+) -> None:
     container = with_https.container().container_name
     settings = Settings(azure_endpoint=with_https.endpoint)
+    monkeypatch.setenv("FRAMEWRIGHT_AZURE_ENDPOINT", with_https.endpoint)
+    get_settings.cache_clear()
+    found = {one.what: one for one in examine_address(f"az://{ACCOUNT}/{container}", write=True)}
+    assert {one.verdict for one in found.values()} == {"ok"}
+    assert found["sign-in"].found == (
+        f"Microsoft Entra: the managed identity 'framewright-run', object ID {OBJECT}"
+    )
     store = open_store(f"az://{ACCOUNT}/{container}/work", settings)
     info = store.put("k", b"x" * 100)
     assert store.read("k") == b"x" * 100
@@ -133,3 +154,43 @@ def test_a_managed_identity_signs_in(identity: list[str], with_https: Azurite) -
     refused = open_store(f"az://{ACCOUNT}/{container}/work", settings)
     with pytest.raises(StoreDenied, match="does not accept the identity that DefaultAzureCred"):
         refused.read("k")
+
+
+def test_a_user_delegation_token_signs_in(
+    identity: list[str], with_https: Azurite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `az storage container generate-sas --as-user --auth-mode login` makes one."""
+    container = str(with_https.container().container_name)
+    now = datetime.now(UTC)
+    with (
+        DefaultAzureCredential() as credential,
+        BlobServiceClient(with_https.endpoint, credential=credential) as account,
+    ):
+        key = account.get_user_delegation_key(now - timedelta(minutes=5), now + timedelta(days=2))
+    token = generate_container_sas(
+        ACCOUNT,
+        container,
+        user_delegation_key=key,
+        permission=ContainerSasPermissions(read=True, list=True),
+        expiry=now + timedelta(days=2),
+    )
+    monkeypatch.setenv("FRAMEWRIGHT_AZURE_ENDPOINT", with_https.endpoint)
+    monkeypatch.setenv("IDENTITY_ENDPOINT", "http://127.0.0.1:1/")  # nothing else signs in
+    get_settings.cache_clear()
+    with_https.container_named(container).upload_blob("a.mp4", b"12345")
+    address = f"https://{ACCOUNT}.blob.core.windows.net/{container}"
+    source = place_of(f"{address}/a.mp4?{token}", get_settings())
+    assert isinstance(source, RemoteFile)
+    assert source.url == f"az://{ACCOUNT}/{container}/a.mp4"
+    assert source.store.read("a.mp4") == b"12345"
+    with pytest.raises(StoreDenied, match="right to write is missing"):
+        source.store.put("b", b"x")
+    set_once = Settings(azure_endpoint=with_https.endpoint, azure_sas=SecretStr(f"?{token}"))
+    assert open_store(f"az://{ACCOUNT}/{container}", set_once).read("a.mp4") == b"12345"
+    for given in (f"{address}/a.mp4?{token}", f"{address}?{token}"):
+        found = {one.what: one for one in examine_address(given)}
+        assert "user-delegation SAS of a container, permissions rl" in found["sign-in"].found
+        assert found["sign-in"].verdict == found["read"].verdict == found["list"].verdict == "ok"
+        shown = [*(one.found + one.advice for one in found.values()), shown_address(given)]
+        for secret in ("sig", "skoid", TENANT):
+            assert not any(secret in text for text in shown)

@@ -14,14 +14,16 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from azure.storage.blob import BlobClient, ContainerClient
+from azure.storage.blob import BlobClient, ContainerClient, StandardBlobTier
 
 from framewright.cli import main
-from framewright.delivery import _check_newest
 from framewright.errors import InputError, ScorerOptionError, SourceRefused, StoreDenied
+from framewright.run import run
+from framewright.scorers.identity import IdentityScorer
 from framewright.settings import Settings, get_settings
-from framewright.sources import fetch, find, local_mask, local_options
+from framewright.sources import check_newest, fetch, find, local_mask, local_options
 from framewright.storage import RemoteFile, open_store, place_of
+from framewright.types import Progress
 from tests import azurite as azurite_module
 from tests.azurite import Azurite, Media
 from tests.torture.expect import observe
@@ -227,6 +229,33 @@ def test_a_token_in_an_address_is_taken_and_shown_to_nobody(
     nobody_sees(shown, [token.rpartition("sig=")[2]])
 
 
+@pytest.mark.parametrize("remote", [False, True], ids=["to a folder", "to a container"])
+def test_a_source_that_is_replaced_while_it_is_scored(
+    remote: bool, places: Places, cfr25: Clip, tmp_path: Path
+) -> None:
+    """Its result gives way to that of the newer version, wherever results go."""
+    data = cfr25.path.read_bytes()
+    source, settings = places.put("a.mp4", data), get_settings()
+    out = places.out if remote else f"{tmp_path}/out/"
+    before = tmp_path / "out/a.identity.mp4"
+    before.parent.mkdir()
+    before.write_bytes(b"an older result")
+
+    def overwrite(progress: Progress) -> None:
+        if (progress.stage, progress.done) == ("stitch", progress.total):
+            places.put("a.mp4", data)
+
+    scorer = IdentityScorer.identity
+    with pytest.raises(SourceRefused, match=r"superseded.*has been replaced while it was scored"):
+        run(source, out, scorer, workers=1, settings=settings, progress=overwrite)
+    assert list(places.outgoing.list_blobs()) == []
+    assert list(before.parent.iterdir()) == [before]
+    assert before.read_bytes() == b"an older result"
+    report = run(source, out, scorer, workers=1, settings=settings)
+    assert report.units_scored == 0, "these were the same bytes"
+    assert report.output.startswith(out)
+
+
 class TestFetch:
     def file(self, places: Places, data: bytes) -> RemoteFile:
         file = place_of(places.put("v.mp4", data), get_settings())
@@ -246,12 +275,12 @@ class TestFetch:
     def test_only_the_newest_version_or_one_that_is_gone_is_delivered(self, places: Places) -> None:
         file = self.file(places, b"one")
         origin = find(file, get_settings())
-        _check_newest(origin)
+        check_newest(origin)
         places.put("v.mp4", b"other")
         with pytest.raises(SourceRefused, match=r"superseded.*has been replaced"):
-            _check_newest(origin)
+            check_newest(origin)
         places.incoming.delete_blob("v.mp4")
-        _check_newest(origin)
+        check_newest(origin)
 
     def test_bytes_whose_md5_nobody_kept_are_verified_by_block(
         self, places: Places, tmp_path: Path
@@ -274,6 +303,12 @@ class TestFetch:
     ) -> None:
         with pytest.raises(SourceRefused, match=words):
             find(self.file(places, data), Settings(max_source_bytes=limit))
+
+    def test_a_video_in_the_archive_tier(self, places: Places, tmp_path: Path) -> None:
+        origin = find(self.file(places, b"one"), get_settings())
+        places.incoming.set_standard_blob_tier_blobs(StandardBlobTier.ARCHIVE, "v.mp4")
+        with pytest.raises(InputError, match=r"in the archive tier.*az storage blob set-tier"):
+            fetch(origin, tmp_path, get_settings())
 
     def test_a_full_disk(
         self, places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -8,7 +8,8 @@ looks at pictures and painting through the small encoder, so nothing is download
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +17,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from framewright.perceptual.small import SmallEncoder, load_small_encoder
+from framewright.scorers.fast.colours import (
+    Colours,
+    layout_distance,
+    luma_distance,
+    palette_distance,
+)
 from framewright.scorers.fast.leaves import dead_leaves
 from framewright.scorers.fast.network import ConditionalStyleNet
 from framewright.scorers.fast.predictor import StylePredictor, style_statistics
@@ -24,7 +31,7 @@ from framewright.scorers.runtime import cpu_has_bf16
 
 __all__ = ["FIT_VERSION", "Networks", "fit_style", "shipped_networks"]
 
-FIT_VERSION = "2"
+FIT_VERSION = "3"
 """Changes whenever the same painting would get other numbers."""
 
 _PAINTING_SIDE = 520
@@ -34,8 +41,9 @@ _STEPS = 60
 _RATE = 0.03
 _BATCH, _SIDE = 2, 160
 _CONTENTS = 24
-_STYLE, _CONTENT, _SMOOTH, _COLOUR = 10.0, 1.5, 0.05, 4.0
-"""Weights. Without the colours themselves, mean and covariance of RGB, pictures come out pale."""
+_STYLE, _CONTENT, _SMOOTH = 10.0, 1.5, 0.05
+_LUMA, _PALETTE, _LAYOUT = 4.0, 4.0, 2.0
+"""Weights of the colours themselves: with textures alone pictures come out pale."""
 
 _STEADY, _SHIFT, _NOISE = 300.0, 4, 0.02
 _DEPTHS = (0, 2, 4)
@@ -48,8 +56,8 @@ class _Target:
     textures: list[tuple[Tensor, Tensor]]
     """Gram matrix and covariance of the features, (N, C, C), at each scale and depth."""
 
-    colours: tuple[Tensor, Tensor]
-    """Mean (N, 3) and covariance (N, 3, 3) of the pixels."""
+    colours: Colours
+    """Those of the painting, N of 1."""
 
 
 @dataclass(frozen=True)
@@ -99,12 +107,32 @@ def fit_style(
     Returns:
         The vector, shape (STYLE_LENGTH,), float32.
     """
-    networks = networks or shipped_networks()
+    with _one_thread():
+        return _fitted(painting, progress, networks or shipped_networks())
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Compute on one thread, and give the process its number of threads back.
+
+    Two threads of such small operations wait for each other by spinning: faster where each has a
+    core to itself, and twice the CPU time or far more where it has not. One thread costs the same
+    on any machine, and gives the same numbers however many cores there are.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _fitted(painting: Tensor, progress: Callable[[int, int], None], networks: Networks) -> Tensor:
     painting = _sized(painting)
     contents = dead_leaves(_CONTENTS, 2 * _SIDE, seed=0)
     with torch.no_grad():
         seen = _seen(networks.encoder, painting)
-        wanted = _Target(_statistics(*seen), _colours(painting))
+        wanted = _Target(_statistics(*seen), Colours.of(painting))
         style = _start(networks, networks.predictor(style_statistics(*seen)), wanted, contents)
     style.requires_grad_()
     adam = torch.optim.Adam([style], _RATE)
@@ -166,30 +194,17 @@ def _loss(
     far = _distance(_statistics(maps, half), wanted.textures)
     lost = (maps[-1].float().relu() - kept).square().mean() / kept.square().mean().clamp_min(1e-3)
     rough = (painted.diff(dim=-1)).abs().mean() + (painted.diff(dim=-2)).abs().mean()
-    off = _off(_colours(painted), wanted.colours)
-    total: Tensor = _STYLE * far + _CONTENT * lost + _SMOOTH * rough + _COLOUR * off
+    total: Tensor = _STYLE * far + _CONTENT * lost + _SMOOTH * rough
+    colours = Colours.of(painted)
+    total = total + _LUMA * luma_distance(colours, wanted.colours)
+    total = total + _PALETTE * palette_distance(colours, wanted.colours)
+    total = total + _LAYOUT * layout_distance(contents, painted, wanted.colours)
     return total, painted
 
 
 def _seen(encoder: SmallEncoder, pictures: Tensor) -> tuple[list[Tensor], list[Tensor]]:
     """What the encoder sees in pictures, and in the same at half the size."""
     return encoder(pictures), encoder(F.avg_pool2d(pictures, 2))
-
-
-def _colours(pictures: Tensor) -> tuple[Tensor, Tensor]:
-    pixels = pictures.flatten(2)
-    mean = pixels.mean(dim=2)
-    centred = pixels - mean[:, :, None]
-    return mean, centred @ centred.transpose(1, 2) / pixels.shape[2]
-
-
-def _off(have: tuple[Tensor, Tensor], want: tuple[Tensor, Tensor]) -> Tensor:
-    """How far the colours of some pictures together are from a painting's, relative to those."""
-    mean, covariance = (
-        part.mean(dim=0) - wanted[0] for part, wanted in zip(have, want, strict=True)
-    )
-    spread = want[1][0]
-    return mean.square().sum() / spread.trace() + covariance.square().sum() / spread.square().sum()
 
 
 def _statistics(maps: list[Tensor], half: list[Tensor]) -> list[tuple[Tensor, Tensor]]:

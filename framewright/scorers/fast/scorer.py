@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from framewright.errors import ScorerOptionError
 from framewright.scorers.fast.weights import weights_sha256
-from framewright.scorers.styles import parse_style
+from framewright.scorers.styles import blend_label, parse_style, unopened
 from framewright.types import ProgressCallback, ScorerIdentity
 
 if TYPE_CHECKING:
@@ -73,6 +73,11 @@ class FastScorer:
             params=params,
             flickers=self._strength > 0,
         )
+
+    @staticmethod
+    def label(style: object = _DEFAULT_STYLE, **_: object) -> str:
+        """Say what the style will be called, without fitting it; see ``Labelled``."""
+        return blend_label(parse_style(style or _DEFAULT_STYLE, unopened))
 
     def setup(self, device: torch.device, threads: int) -> None:
         """Load the network and choose the fastest way to run it on this device."""
@@ -160,19 +165,16 @@ def _found(style: object, progress: ProgressCallback | None) -> dict[str, Any]:
     from framewright.scorers.fast.weights import load_weights
 
     vectors = load_weights()[1]
-    parts, names, images = [], [], []
+    parts, images = [], []
     for painting, share in shares:
         if isinstance(painting, str):
             parts.append(share * vectors[painting])
-            name = painting
         else:
             vector, sha256 = fitted_style(painting, progress)
             parts.append(share * vector)
             images.append(sha256)
-            name = painting.name
-        names.append(name if len(shares) == 1 else f"{name} {share:.2g}")
     return {
-        "style": " + ".join(names),
+        "style": blend_label(shares),
         "numbers": text_of(torch.stack(parts).sum(dim=0)),
         "images": images,
     }

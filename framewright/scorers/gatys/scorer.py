@@ -98,6 +98,11 @@ class GatysScorer:
             flickers=self._strength > 0,
         )
 
+    @staticmethod
+    def label(style: str | Path = "", **_: object) -> str:
+        """Say what the painting is called, without reading it; see ``Labelled``."""
+        return Path(_image(style)).name
+
     def setup(self, device: torch.device, threads: int) -> None:
         """Load the encoder and look at the painting."""
         import torch

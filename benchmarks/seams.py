@@ -1,0 +1,93 @@
+"""How much is seen of the cuts between units, with the fast scorer and the stabiliser.
+
+    python -m benchmarks.seams CLIP... [--styles starry_night] [--frames 130 --width 0]
+
+The clip is scored and steadied once as a whole, and again from every twelfth frame on, as a unit
+that begins there would be. The step is the mean change from the last picture before the cut to the
+first after it, relative to that of the whole clip. Appends to ``benchmarks/results.csv``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks.record import record
+from benchmarks.stability import frames_of, painted
+from framewright.scorers.fast.scorer import FastScorer
+from framewright.steady.stabiliser import Stabiliser, history_frames
+
+Planes = NDArray[np.uint8]
+EVERY = 12
+SETTLED = 2
+"""Histories after which the whole clip's own is as it would be later."""
+
+
+def steadied(
+    frames: Sequence[Planes], pictures: Sequence[Planes], first: int, stability: float
+) -> list[Planes]:
+    stabiliser = Stabiliser(stability)
+    stabiliser.begin(first)
+    return [stabiliser(*pair) for pair in zip(frames, pictures, strict=True)]  # type: ignore[misc]
+
+
+def apart(one: Planes, other: Planes) -> NDArray[np.int16]:
+    return np.abs(one.astype(np.int16) - other)
+
+
+def measure(path: Path, style: str, arguments: argparse.Namespace) -> None:
+    scorer = FastScorer(style)
+    scorer.setup(torch.device("cpu"), 1)
+    frames, pictures = [], []
+    for frame in frames_of(path, arguments.first, arguments.frames, arguments.width):
+        frames.append(np.ascontiguousarray(frame.transpose(2, 0, 1)))
+        pictures.append(painted(scorer, frames[-1]))
+    whole = steadied(frames, pictures, 0, arguments.stability)
+    history = history_frames(arguments.stability)
+    steps, means, most = [], [], 0
+    for cut in range(SETTLED * history, len(frames), EVERY):
+        first = cut - history
+        unit = steadied(
+            frames[first : cut + 1], pictures[first : cut + 1], first, arguments.stability
+        )[-1]
+        step, uncut_step = (apart(shown, whole[cut - 1]).mean() for shown in (unit, whole[cut]))
+        steps.append(step / uncut_step)
+        means.append(apart(unit, whole[cut]).mean())
+        most = max(most, int(apart(unit, whole[cut]).max()))
+    note = f"{len(steps)} cuts, {history} frames before each, stability {arguments.stability:g}"
+    record(
+        "seams",
+        f"{path.name} {frames[0].shape[2]}x{frames[0].shape[1]}, {style}",
+        [
+            ("step over a cut, mean", float(np.mean(steps)), "of the whole clip's", note),
+            ("step over a cut, largest", max(steps), "of the whole clip's", note),
+            ("difference at a cut, largest mean", float(max(means)), "levels of 255", note),
+            ("difference at a cut, largest", most, "levels of 255", note),
+        ],
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
+    parser.add_argument("clips", type=Path, nargs="+")
+    parser.add_argument("--styles", nargs="+", default=["starry_night"])
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--frames", type=int, default=130)
+    parser.add_argument("--width", type=int, default=0, help="scale frames to it; 0 for their own")
+    parser.add_argument("--stability", type=float, default=0.95)
+    arguments = parser.parse_args(argv)
+    torch.set_num_threads(1)
+    torch.set_grad_enabled(False)
+    for path in arguments.clips:
+        for style in arguments.styles:
+            measure(path, style, arguments)
+
+
+if __name__ == "__main__":
+    main()
