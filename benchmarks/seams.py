@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.record import record
-from benchmarks.stability import frames_of, painted
+from benchmarks.stability import Argv, frames_of, painted, run_on_clips
 from framewright.scorers.fast.scorer import FastScorer
 from framewright.steady.stabiliser import Stabiliser, history_frames
 
@@ -72,21 +72,9 @@ def measure(path: Path, style: str, arguments: argparse.Namespace) -> None:
     )
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: Argv = None) -> None:
     """Measure."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
-    parser.add_argument("clips", type=Path, nargs="+")
-    parser.add_argument("--styles", nargs="+", default=["starry_night"])
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--frames", type=int, default=130)
-    parser.add_argument("--width", type=int, default=0, help="scale frames to it; 0 for their own")
-    parser.add_argument("--stability", type=float, default=0.95)
-    arguments = parser.parse_args(argv)
-    torch.set_num_threads(1)
-    torch.set_grad_enabled(False)
-    for path in arguments.clips:
-        for style in arguments.styles:
-            measure(path, style, arguments)
+    run_on_clips(measure, "How much is seen of the cuts between units.", 130, argv)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -27,6 +27,8 @@ from framewright.steady.measure import FlickerMeter, fine_detail
 from framewright.steady.stabiliser import Stabiliser
 
 Rgb = NDArray[np.uint8]
+Measure = Callable[[Path, str, argparse.Namespace], None]
+Argv = Sequence[str] | None
 GROWING = 8
 
 
@@ -78,12 +80,13 @@ def measure(path: Path, style: str, arguments: argparse.Namespace) -> None:
     )
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
+def run_on_clips(measure: Measure, description: str, frames: int, argv: Argv) -> None:
+    """Call ``measure`` for each clip and style that the command line names, on one thread."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("clips", type=Path, nargs="+")
     parser.add_argument("--styles", nargs="+", default=["starry_night"])
     parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--frames", type=int, default=34)
+    parser.add_argument("--frames", type=int, default=frames)
     parser.add_argument("--width", type=int, default=0, help="scale frames to it; 0 for their own")
     parser.add_argument("--stability", type=float, default=0.95)
     arguments = parser.parse_args(argv)
@@ -92,6 +95,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     for path in arguments.clips:
         for style in arguments.styles:
             measure(path, style, arguments)
+
+
+def main(argv: Argv = None) -> None:
+    """Measure."""
+    run_on_clips(measure, "Flicker of `fast`, with and without the stabiliser.", 34, argv)
 
 
 if __name__ == "__main__":

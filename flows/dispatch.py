@@ -25,7 +25,6 @@ from framewright.errors import InputError
 
 __all__ = [
     "SCORE_VIDEO",
-    "deaths",
     "go_on",
     "has_died",
     "is_known",
@@ -33,6 +32,7 @@ __all__ = [
     "runs_of",
     "score_deployment",
     "start",
+    "tries",
 ]
 
 SCORE_VIDEO = "score-video/score-video"
@@ -121,11 +121,9 @@ def has_died(state: State[Any]) -> bool:
     return state.is_crashed() or cancelled
 
 
-def deaths(client: SyncPrefectClient, run: FlowRun) -> int:
-    """Return how often a run has died; 0 unless that is the last that is known of it."""
-    if run.state is None or not has_died(run.state):
-        return 0
-    return sum(map(has_died, client.read_flow_run_states(run.id)))
+def tries(client: SyncPrefectClient, run: FlowRun) -> int:
+    """Return how often a run has ended: once, and again each time that it went on."""
+    return sum(state.is_final() for state in client.read_flow_run_states(run.id))
 
 
 def go_on(client: SyncPrefectClient, run: FlowRun) -> None:

@@ -20,7 +20,6 @@ from pydantic import Field
 
 from flows.choose import Ours, choose
 from flows.dispatch import (
-    deaths,
     go_on,
     has_died,
     is_known,
@@ -28,6 +27,7 @@ from flows.dispatch import (
     runs_of,
     score_deployment,
     start,
+    tries,
 )
 from flows.parameters import Look, MediaFolder
 from flows.sources import SUFFIXES, Found, list_sources
@@ -117,23 +117,20 @@ def _sweep(
     notes = {info.key for info in store.list() if info.key.endswith(".yaml")}
     for found in sorted(sources, key=lambda one: (one.modified_seconds, one.video)):
         keys = attempt_keys(found.key, attempts)
-        key = _next(client, [runs.get(key) for key in keys], keys, found, done)
-        if key is None:
+        due = _due(client, [runs.get(key) for key in keys], keys, found, done)
+        if due is None:
             continue
-        if not isinstance(key, str):
-            if len(done.started) >= limit:
-                done.left.append(found.video)
-                continue
-            go_on(client, key)
-            done.started.append(found.video)
-            continue
-        newer = _newer_results(found, results)
+        newer = _newer_results(found, results) if isinstance(due, str) else set()
         if len(done.started) >= limit and not newer:
             done.left.append(found.video)
             continue
+        if not isinstance(due, str):
+            go_on(client, due)
+            done.started.append(found.video)
+            continue
         try:
             chosen = choose(store, found.name, look, notes.__contains__).look
-            unknown = key == found.key and not is_known(client, found.video) if newer else False
+            unknown = due == found.key and not is_known(client, found.video) if newer else False
             if unknown and _has_result(found, chosen, newer):
                 done.finished.append(found.video)
                 continue
@@ -151,7 +148,7 @@ def _sweep(
             video=found.video,
             output=output_folder(output, found.name),
             look=chosen,
-            key=key,
+            key=due,
             tags=["sweep"],
         )
         done.started.append(found.video)
@@ -163,7 +160,7 @@ def _all_keys(sources: Iterable[Found], attempts: int) -> Iterable[str]:
         yield from attempt_keys(found.key, attempts)
 
 
-def _next(
+def _due(
     client: SyncPrefectClient,
     runs: Sequence[FlowRun | None],
     keys: Sequence[str],
@@ -175,14 +172,14 @@ def _next(
     None where it needs neither, which is noted. A death says nothing of the video: a machine was
     gone, or the server was while the run's process began.
     """
-    known = [run for run in runs if run is not None and run.state is not None]
+    known = [run for run in runs if run is not None]
     states = [run.state for run in known if run.state is not None]
-    if any(not state.is_final() for state in states):
+    if len(states) < len(known) or not all(state.is_final() for state in states):
         done.under_way.append(found.video)
     elif any(state.is_completed() for state in states):
         done.finished.append(found.video)
     elif any(state.is_cancelled() and not has_died(state) for state in states) or (
-        sum(max(1, deaths(client, run)) for run in known) >= len(keys)
+        len(known) == len(keys) or sum(tries(client, run) for run in known) >= len(keys)
     ):
         done.given_up.append(found.video)
     elif states and has_died(states[-1]):

@@ -133,12 +133,13 @@ def _kind(at: BlobLocation, key: str, below: _Tried[bool], found: _Tried[Found |
     if below.result or blob is not None:
         advice = "" if key.endswith("/") else "For results, write it with '/' at its end."
         return Finding("kind", "note" if advice else "ok", "folder", advice)
-    if found.denied and below.denied:
-        return Finding("kind", "note", "not to be told: neither read nor listed", "See below.")
+    if below.denied if key.endswith("/") else found.denied:
+        missing = "listed" if key.endswith("/") else "read"
+        return Finding("kind", "note", f"not to be told: it may not be {missing}", "See below.")
     return Finding(
         "kind",
         "note",
-        "nothing is there yet",
+        "no blob is there" if below.denied else "nothing is there yet",
         "Right for a result that is to come; else check the spelling: upper and lower case differ.",
     )
 

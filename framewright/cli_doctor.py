@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from framewright.errors import InputError
+
 if TYPE_CHECKING:
     from framewright.doctor import Finding
 
@@ -41,6 +43,8 @@ def add_doctor(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def _doctor(arguments: argparse.Namespace) -> int:
     if not arguments.addresses:
+        if arguments.write:
+            raise InputError("--write says what to do with addresses, and none is given: name one.")
         from framewright.doctor import examine
 
         return _shown(examine())

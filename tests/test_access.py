@@ -114,6 +114,36 @@ class TestBlobs:
         assert len(left) == (write == "note")
         assert all(name in found["write"].advice for name in left)
 
+    @pytest.mark.parametrize(
+        ("rights", "name", "kind"),
+        [
+            ("r", "there.mp4", "blob, 1 bytes, written 20"),
+            ("r", "not-there.mp4", "no blob is there"),
+            ("r", "folder/", "not to be told: it may not be listed"),
+            ("l", "there.mp4", "not to be told: it may not be read"),
+            ("l", "folder/", "folder"),
+            ("l", "none/", "nothing is there yet"),
+            ("cw", "there.mp4", "not to be told: it may not be read"),
+            ("cw", "folder/", "not to be told: it may not be listed"),
+        ],
+    )
+    def test_what_cannot_be_seen_is_not_said_to_be_missing(
+        self,
+        rights: str,
+        name: str,
+        kind: str,
+        base: str,
+        container: ContainerClient,
+        azurite: Azurite,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        for there in ("there.mp4", "folder/a.mp4"):
+            container.upload_blob(there, b"1")
+        sas = azurite.sas(str(container.container_name), rights)
+        monkeypatch.setenv("FRAMEWRIGHT_AZURE_SAS", sas)
+        get_settings.cache_clear()
+        assert looked(f"{base}/{name}")["kind"].found.startswith(kind)
+
     def test_a_container_that_is_not_there(
         self, base: str, azurite: Azurite, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -267,3 +297,8 @@ class TestFiles:
         said = capsys.readouterr().out
         assert said.startswith(f"{address}\nBAD  reach: ")
         assert f"{tmp_path}\nok   reach: on this machine" in said
+
+
+def test_writing_needs_an_address(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--write"]) == 2
+    assert "none is given: name one" in capsys.readouterr().err

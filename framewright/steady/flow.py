@@ -26,8 +26,8 @@ _HALVED_PIXELS = 480 * 270
 _LEAST_SIDE = 64
 """In pixels; on much smaller pictures OpenCV's search crashes."""
 _BLUR_PER_PIXEL, _LEAST_BLUR = 0.9 / 640, 0.4
-"""Standard deviation, as a share of the width, of the blur that takes the noise away first: it
-halves the error of the flow (benchmarks/stability.py)."""
+"""Standard deviation, as a share of the width and in pixels, of the blur that takes the noise away
+first. More would serve noisy sources, and costs on clean ones."""
 _INCONSISTENT_SHARE, _INCONSISTENT_PX2 = 0.01, 0.25
 _EDGE_SHARE, _EDGE_PX2 = 0.01, 0.002
 _EDGE_TOLERANCE = 4.0

@@ -112,7 +112,7 @@ def _enlarged(flow: Floats, height: int, width: int) -> Floats:
     grid = grid_of(height, width)
     if flow.shape == grid.shape:
         return cast(Floats, cv2.add(flow, grid))
-    scale = round(width / flow.shape[1])
+    scale = width // flow.shape[1]  # pixels that shrinking has dropped make it no larger
     places = cv2.resize(flow * np.float32(scale), (width, height), interpolation=cv2.INTER_LINEAR)
     return cast(Floats, cv2.add(places, grid, dst=places))
 

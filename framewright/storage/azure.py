@@ -12,7 +12,7 @@ import itertools
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -222,7 +222,7 @@ class AzureStore:
         partial_path = path.with_name(path.name + ".part")
         try:
             pieces = self._reader.pieces(key, self._blob(key), etag, sha256)
-            with partial_path.open("wb", buffering=0) as out:
+            with closing(pieces), partial_path.open("wb", buffering=0) as out:
                 for piece in pieces:
                     out.write(piece)
             partial_path.replace(path)

@@ -34,7 +34,6 @@ _CHECKED_BYTES = 4 << 20
 _INLINE_BYTES = 2 << 20
 """A blob of no more is hashed sooner than a thread is there."""
 
-
 _Pieces = Generator[bytes, None, None]
 
 
@@ -50,7 +49,8 @@ class _Hashing:
     """
 
     under_way = 0
-    lock = threading.Lock()
+    lock = threading.RLock()
+    """Reentrant: the garbage collection may end a read that was given up while this is held."""
 
     def __init__(self, digest: Any, size_bytes: int) -> None:
         self._digest = digest
@@ -69,7 +69,7 @@ class _Hashing:
         with self.lock:
             _Hashing.under_way -= 1
         if self._beside is not None:
-            self._beside.shutdown()
+            self._beside.shutdown(wait=False)
 
     def update(self, piece: bytes, *, is_last: bool) -> None:
         """Add a piece, when the one before it is hashed."""
@@ -123,7 +123,7 @@ class BlobReader:
 
     def pieces(
         self, key: str, blob: BlobClient, etag: str = "", sha256: str = "", *, ahead: bool = False
-    ) -> Iterator[bytes]:
+    ) -> _Pieces:
         """Begin to read: the first request is made here, the others as the bytes are taken.
 
         Args:
@@ -225,14 +225,14 @@ class BlobReader:
             )
 
 
-def _taken(pieces: _Pieces, least_bytes: int) -> Iterator[bytes]:
+def _taken(pieces: _Pieces, least_bytes: int) -> _Pieces:
     """Take so many bytes at once; return an iterator of them and of the rest."""
     taken: deque[bytes] = deque()
     while least_bytes > 0 and (piece := next(pieces, None)) is not None:
         taken.append(piece)
         least_bytes -= len(piece)
 
-    def given() -> Iterator[bytes]:
+    def given() -> _Pieces:
         try:
             while taken:
                 yield taken.popleft()

@@ -64,11 +64,11 @@ def _moment(text: str) -> datetime | None:
 
 def entra_identity() -> str:
     """Say who signs in where DefaultAzureCredential does: the one that needs the roles."""
-    from azure.core.exceptions import ClientAuthenticationError
+    from azure.core.exceptions import AzureError
     from azure.identity import DefaultAzureCredential
 
     claims: dict[str, object] = {}
-    with suppress(ClientAuthenticationError), DefaultAzureCredential() as credential:
+    with suppress(AzureError), DefaultAzureCredential() as credential:
         claims = _claims(credential.get_token(_SCOPE).token)
     managed = str(claims.get("xms_mirid", "")).rpartition("/")[2]
     person = next((claims[name] for name in ("upn", "unique_name") if name in claims), "")

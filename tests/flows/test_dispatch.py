@@ -7,8 +7,9 @@ from typing import Any, cast
 from uuid import uuid4
 
 import pytest
+from prefect.states import AwaitingRetry, Crashed, Failed, Running, Scheduled
 
-from flows.dispatch import start
+from flows.dispatch import start, tries
 from flows.parameters import Look
 from flows.score_video import score_video
 from framewright.settings import Settings
@@ -34,3 +35,9 @@ def test_the_parameters_name_the_blob_and_the_form_takes_them(name: str) -> None
     assert isinstance(file, RemoteFile)
     assert (file.key, file.url) == (name, f"az://media/incoming/{name}")
     assert (parameters["style"], parameters["stability"]) == ("wave", 0.5)
+
+
+def test_a_run_that_died_and_went_on_was_tried_twice() -> None:
+    states = [Scheduled(), Crashed(), AwaitingRetry(), Running(), Failed()]
+    client = SimpleNamespace(read_flow_run_states=lambda _: states)
+    assert tries(cast("Any", client), cast("Any", SimpleNamespace(id=uuid4()))) == 2

@@ -36,23 +36,20 @@ class Server:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.states: dict[str, State[Any]] = {}
         self.known: set[str] = set()
-        self.deaths = 1
-        """Of each run that has died."""
+        self.tries = 1
+        """Of each run."""
         self.started: list[dict[str, Any]] = []
         self.gone_on: list[str] = []
         monkeypatch.setattr(module, "runs_of", self._runs_of)
         monkeypatch.setattr(module, "is_known", lambda _, video: video in self.known)
         monkeypatch.setattr(module, "score_deployment", lambda _: "id")
-        monkeypatch.setattr(module, "deaths", self._deaths)
+        monkeypatch.setattr(module, "tries", lambda *_: self.tries)
         monkeypatch.setattr(module, "go_on", lambda _, run: self.gone_on.append(run.key))
         monkeypatch.setattr(module, "start", lambda *_, **asked: self.started.append(asked))
 
     def _runs_of(self, _: Any, keys: Any) -> dict[str, Any]:
         states = self.states
         return {k: SimpleNamespace(state=states[k], key=k) for k in keys if k in states}
-
-    def _deaths(self, _: Any, run: Any) -> int:
-        return self.deaths if module.has_died(run.state) else 0
 
 
 @pytest.fixture
@@ -115,7 +112,7 @@ def test_what_is_done_depends_on_the_runs_so_far(
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "deaths", "attempts", "goes_on"),
+    ("first", "second", "tries", "attempts", "goes_on"),
     [
         (Crashed(), None, 1, 2, ""),
         (Crashed(), None, 2, 2, None),
@@ -125,6 +122,7 @@ def test_what_is_done_depends_on_the_runs_so_far(
         (Failed(), LOST, 1, 3, "-2"),
         (Failed(), Crashed(), 1, 3, "-2"),
         (Failed(), Crashed(), 1, 2, None),
+        (Failed(), None, 2, 2, None),  # it died, went on, and failed
     ],
 )
 def test_a_run_that_has_died_goes_on_and_is_no_second_one(
@@ -132,7 +130,7 @@ def test_a_run_that_has_died_goes_on_and_is_no_second_one(
     tmp_path: Path,
     first: State[Any],
     second: State[Any] | None,
-    deaths: int,
+    tries: int,
     attempts: int,
     goes_on: str | None,
 ) -> None:
@@ -141,7 +139,7 @@ def test_a_run_that_has_died_goes_on_and_is_no_second_one(
     for name, state in zip(module.attempt_keys(found.key, 2), (first, second), strict=True):
         if state is not None:
             server.states[name] = state
-    server.deaths = deaths
+    server.tries = tries
     done = swept(tmp_path, attempts=attempts)
     assert server.gone_on == ([] if goes_on is None else [found.key + goes_on])
     assert server.started == []
@@ -182,7 +180,7 @@ def test_a_result_of_which_no_run_is_known_counts_if_it_is_newer(
 def test_a_painting_that_nobody_has_fitted_yet_is_fitted_by_the_run_not_here(
     server: Server, tmp_path: Path
 ) -> None:
-    """Only the result's name is needed: a fit takes a minute, for each painting of a container."""
+    """Only the result's name is needed: a fit takes long, for each painting of a container."""
     place(tmp_path / "in/a.mp4", 0)
     Image.effect_mandelbrot((40, 30), (-2, -1.5, 1, 1.5), 50).save(tmp_path / "in/my sunset.png")
     (tmp_path / "in/framewright.yaml").write_text("style: my sunset.png\nscorer: fast\n")
