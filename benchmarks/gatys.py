@@ -45,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--frames", type=int, default=6)
     parser.add_argument("--side", type=int, default=128)
     parser.add_argument("--steps", type=int, nargs="+", default=STEPS)
+    parser.add_argument("--painted-start", action="store_true")
     parser.add_argument("--pictures", type=Path)
     arguments = parser.parse_args(argv)
     torch.set_num_threads(1)
@@ -59,13 +60,16 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     outputs = {}
     for steps in arguments.steps:
-        run = Steady(VggEncoder(data, "zeros"), painting, 0.5, steps, side)
+        start = ", painted start" if arguments.painted_start else ""
+        name = f"gatys, {steps} steps{start}"
+        encoder = VggEncoder(data, "zeros")
+        run = Steady(encoder, painting, 0.5, steps, side, arguments.painted_start)
         began, before, pictures = time.process_time(), None, []
         for frame in frames:
             picture, before = run(frame, before)
             pictures.append(picture)
-        outputs[f"gatys, {steps} steps"] = (pictures, time.process_time() - began)
-        judge.show(f"gatys, {steps} steps", *outputs[f"gatys, {steps} steps"])
+        outputs[name] = (pictures, time.process_time() - began)
+        judge.show(name, *outputs[name])
     pictures, way = judge.reference()
     outputs["compat"] = (pictures, way[-1][0])
     judge.show("compat", *outputs["compat"])
