@@ -121,6 +121,13 @@ def test_a_picture_follows_the_motion(files: dict[str, str]) -> None:
     assert unrest(led) < unrest(torch.cat(fresh)) / 2
 
 
+def test_it_may_start_from_a_painted_picture(files: dict[str, str]) -> None:
+    plain, painted = (
+        ready({**files, **FEW, "painted_start": value}).score(moving(1)) for value in (False, True)
+    )
+    assert (plain - painted).abs().mean() > 0.01
+
+
 def test_at_a_cut_it_begins_again(files: dict[str, str]) -> None:
     before, after = moving(2), 1 - moving(2).flip(3)
     scorer = ready({**files, **FEW})

@@ -28,7 +28,11 @@ _SHORTER, _SHORTEST = 0.5, 0.1
 
 
 def minimise(
-    objective: Objective, start: Tensor, evaluations: int, first_step: float
+    objective: Objective,
+    start: Tensor,
+    evaluations: int,
+    first_step: float,
+    hue_weight: float = 1.0,
 ) -> tuple[Tensor, Tensor]:
     """Lower the losses of pictures with a fixed number of evaluations of value and gradient.
 
@@ -37,6 +41,8 @@ def minimise(
         start: (N, 3, H, W), float32.
         evaluations: how often the objective is called; 1 or more.
         first_step: root mean square of the first change of a picture's values.
+        hue_weight: how much less curved the objective is taken to be along differences between the
+            three channels than along their mean, before it is known.
 
     Returns:
         The best pictures found, and their losses (N,).
@@ -45,13 +51,16 @@ def minimise(
     loss, gradient = _evaluate(objective, x)
     pairs: deque[tuple[Tensor, Tensor, Tensor]] = deque(maxlen=_HISTORY)
     size = x[0].numel() ** 0.5
-    scale = first_step * size / _dot(gradient, gradient).sqrt().clamp_min(1e-30)
+    weighed = _weighed(gradient, hue_weight)
+    scale = first_step * size / _dot(weighed, weighed).sqrt().clamp_min(1e-30)
     length = torch.ones_like(loss)
     for _ in range(evaluations - 1):
-        direction = _direction(gradient, pairs, scale)
+        direction = _direction(gradient, pairs, scale, hue_weight)
         slope = _dot(direction, gradient)
         downhill = slope < 0
-        direction = torch.where(_wide(downhill), direction, -_wide(scale) * gradient)
+        direction = torch.where(
+            _wide(downhill), direction, -_wide(scale) * _weighed(gradient, hue_weight)
+        )
         slope = _dot(direction, gradient)
         step = _wide(length) * direction
         trial_loss, trial_gradient = _evaluate(objective, x + step)
@@ -60,7 +69,7 @@ def minimise(
         sound = curvature > 1e-10 * _dot(step, step).sqrt() * _dot(change, change).sqrt()
         inverse = torch.where(sound, 1 / curvature.clamp_min(1e-30), 0.0)
         pairs.append((step, change, inverse))
-        squared = _dot(change, change).clamp_min(1e-30)
+        squared = _dot(change, _weighed(change, hue_weight)).clamp_min(1e-30)
         scale = torch.where(sound, curvature / squared, scale)
         better = trial_loss <= loss + _SUFFICIENT * length * slope
         x = torch.where(_wide(better), x + step, x)
@@ -74,7 +83,10 @@ def minimise(
 
 
 def _direction(
-    gradient: Tensor, pairs: deque[tuple[Tensor, Tensor, Tensor]], scale: Tensor
+    gradient: Tensor,
+    pairs: deque[tuple[Tensor, Tensor, Tensor]],
+    scale: Tensor,
+    hue_weight: float,
 ) -> Tensor:
     """Return the negative gradient, times what the pairs tell of the inverse curvature."""
     q = -gradient
@@ -83,7 +95,7 @@ def _direction(
         along = inverse * _dot(step, q)
         q = q - _wide(along) * change
         steps.append(along)
-    q = _wide(scale) * q
+    q = _wide(scale) * _weighed(q, hue_weight)
     for (step, change, inverse), along in zip(pairs, reversed(steps), strict=True):
         q = q + _wide(along - inverse * _dot(change, q)) * step
     return q
@@ -94,6 +106,11 @@ def _evaluate(objective: Objective, x: Tensor) -> tuple[Tensor, Tensor]:
     loss = objective(x)
     (gradient,) = torch.autograd.grad(loss.sum(), x)
     return loss.detach(), gradient.detach()
+
+
+def _weighed(gradient: Tensor, hue_weight: float) -> Tensor:
+    grey = gradient.mean(1, keepdim=True)
+    return torch.lerp(grey, gradient, hue_weight)
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:

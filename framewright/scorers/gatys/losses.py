@@ -53,6 +53,7 @@ def relative_loss(
     strength: float,
     led: tuple[Tensor, Tensor] | None = None,
     steadiness: float = 0.0,
+    reference_weight: float | None = None,
 ) -> Objective:
     """Style and content loss in shares of what the painting has of each: the same for any encoder.
 
@@ -63,6 +64,8 @@ def relative_loss(
         strength: 0 for the frame itself, 0.5 for the reference's balance, 1 for style alone.
         led: pictures to stay near to, (N, 3, H, W), and where, (N, 1, H, W) in [0, 1].
         steadiness: weight of the mean squared distance to them.
+        reference_weight: the reference's style weight, where the encoder has one: then style is not
+            in shares, and the loss at strength 0.5 is the reference's by the painting's variance.
 
     Returns:
         The loss of pictures as they will be shown: with values beyond [0, 1] cut off, and a pull
@@ -70,17 +73,19 @@ def relative_loss(
     """
     with torch.no_grad():
         wanted = encoder(frames)[CONTENT_MAP]
-    content_weight, style_weight = (1 - strength) ** 2 * 4, strength**2 * 4 * _BALANCE
+    content_weight, strength_weight = (1 - strength) ** 2 * 4, strength**2 * 4
+    if reference_weight is None:
+        weights = [_BALANCE * s / e for s, e in zip(_SHARES, target.energies, strict=True)]
+    else:
+        weights = [reference_weight / target.variance] * len(target.grams)
 
     def loss(pictures: Tensor) -> Tensor:
         shown = pictures.clamp(0, 1)
         maps = encoder(shown)
         content = _mean(maps[CONTENT_MAP] - wanted) / target.variance
         total = content_weight * content + _OUTSIDE * _mean(pictures - shown)
-        parts = zip(maps, target.grams, target.energies, _SHARES, strict=True)
-        for features, products, energy, share in parts:
-            style = _mean(gram(features) - products) / energy
-            total = total + style_weight * share * style
+        for features, products, weight in zip(maps, target.grams, weights, strict=True):
+            total = total + strength_weight * weight * _mean(gram(features) - products)
         if led is not None:
             total = total + steadiness * _mean((shown - led[0]) * led[1])
         return total

@@ -20,7 +20,7 @@ from framewright.scorers.gatys.follow import Follower, as_bytes
 from framewright.scorers.gatys.lbfgs import minimise
 from framewright.scorers.gatys.losses import StyleTarget, relative_loss
 from framewright.scorers.gatys.reference import STYLE_WEIGHTS, centre_square, optimised, put_back
-from framewright.scorers.gatys.start import FirstGuess
+from framewright.scorers.gatys.start import FirstGuess, colours_of
 
 __all__ = ["Plain", "Remembered", "Steady"]
 
@@ -30,6 +30,8 @@ _COLD_STEP, _WARM_STEP = 0.03, 0.01
 """First change of the values in [0, 1], root mean square."""
 _STEADINESS = 100.0
 """Weight of staying near to the picture before: see docs/adr/0012."""
+_HUE_WEIGHT = 6.0
+"""See ``minimise``: encoders see grey far better than hues."""
 _LEAST_SIDE, _MULTIPLE = 64, 4
 """Frames are extended to what the encoder's poolings take, and to a size from which on
 ``FlowEstimator`` finds their motion."""
@@ -71,14 +73,25 @@ class Steady:
         strength: see ``relative_loss``.
         steps: evaluations for a frame that follows another.
         side: shorter side at which larger frames are optimised, in pixels.
+        painted: start from pictures of the network that ``fast`` ships, not from frames in the
+            painting's colours: broader strokes, a higher loss.
     """
 
     def __init__(
-        self, encoder: Encoder, painting: Tensor, strength: float, steps: int, side: int
+        self,
+        encoder: Encoder,
+        painting: Tensor,
+        strength: float,
+        steps: int,
+        side: int,
+        painted: bool = False,
     ) -> None:
         self._encoder, self._painting = encoder, painting
         self._strength, self._steps, self._side = strength, steps, side
-        self._guess = FirstGuess(encoder, painting)
+        self._style_weight = (
+            STYLE_WEIGHTS[encoder.kind] if isinstance(encoder, VggEncoder) else None
+        )
+        self._guess = FirstGuess(encoder, painting) if painted else colours_of(painting).score
         self._follow = Follower()
         self._targets: dict[int, StyleTarget] = {}
 
@@ -116,8 +129,16 @@ class Steady:
         led: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
         target = self._target(min(content.shape[-2:]))
-        loss = relative_loss(self._encoder, target, content, self._strength, led, _STEADINESS)
-        picture, _ = minimise(loss, start, steps, first_step)
+        loss = relative_loss(
+            self._encoder,
+            target,
+            content,
+            self._strength,
+            led,
+            _STEADINESS,
+            self._style_weight,
+        )
+        picture, _ = minimise(loss, start, steps, first_step, _HUE_WEIGHT)
         return picture.clamp(0, 1)
 
     def _target(self, side: int) -> StyleTarget:

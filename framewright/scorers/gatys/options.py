@@ -117,7 +117,7 @@ def encoder_asset(option: str) -> Asset | None:
         ) from error
 
 
-def open_encoder(weights: Asset | None, zero_padding: bool) -> VggEncoder | SmallEncoder:
+def open_encoder(weights: Asset | None) -> VggEncoder | SmallEncoder:
     """Load an encoder, on a worker; the shipped one, without weights of the user's.
 
     Raises:
@@ -129,7 +129,7 @@ def open_encoder(weights: Asset | None, zero_padding: bool) -> VggEncoder | Smal
     if weights is None:
         return load_small_encoder()
     try:
-        return VggEncoder(weights.path.read_bytes(), "zeros" if zero_padding else "reflect")
+        return VggEncoder(weights.path.read_bytes(), "zeros")
     except ValueError as error:
         raise ScorerOptionError(f"{weights.reference} is no encoder: {error}.") from error
 

@@ -12,11 +12,21 @@ from framewright.scorers.fast.network import ConditionalStyleNet
 from framewright.scorers.fast.weights import load_weights
 from framewright.scorers.gatys.losses import StyleTarget, gram
 
-__all__ = ["FirstGuess"]
+__all__ = ["FirstGuess", "colours_of"]
 
 _SIDE, _SOFT_SIDE = 192, 16
 """Pixels of the shorter side of the painting, and of what is left of it when only its large shapes
 are, for the choice of a style."""
+
+
+def colours_of(painting: Tensor) -> ColorTransferScorer:
+    """Return what gives frames the colours of a painting (1, 3, H, W)."""
+    pixels = painting[0].flatten(1).double()
+    colours = ColorTransferScorer(
+        mean=pixels.mean(1).tolist(), covariance=pixels.cov(correction=0).tolist()
+    )
+    colours.setup(painting.device, torch.get_num_threads())
+    return colours
 
 
 class FirstGuess:
@@ -28,11 +38,7 @@ class FirstGuess:
     """
 
     def __init__(self, encoder: Encoder, painting: Tensor) -> None:
-        pixels = painting[0].flatten(1).double()
-        self._colours = ColorTransferScorer(
-            mean=pixels.mean(1).tolist(), covariance=pixels.cov(correction=0).tolist()
-        )
-        self._colours.setup(painting.device, 1)
+        self._colours = colours_of(painting)
         trunk, vectors = load_weights()
         network = ConditionalStyleNet().eval().requires_grad_(False)
         network.load_state_dict(trunk)
