@@ -17,6 +17,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterTags,
 )
 from prefect.client.schemas.objects import FlowRun, State
+from prefect.client.schemas.responses import OrchestrationResult, SetStateStatus
 from prefect.exceptions import ObjectNotFound
 from prefect.states import AwaitingRetry
 
@@ -126,9 +127,14 @@ def tries(client: SyncPrefectClient, run: FlowRun) -> int:
     return sum(state.is_final() for state in client.read_flow_run_states(run.id))
 
 
-def go_on(client: SyncPrefectClient, run: FlowRun) -> None:
-    """Let a run that is over be taken up again by a worker, as the UI's Retry does."""
-    client.set_flow_run_state(run.id, AwaitingRetry())
+def go_on(client: SyncPrefectClient, run: FlowRun) -> bool:
+    """Let a run that is over be taken up again by a worker, as the UI's Retry does.
+
+    Returns:
+        Whether the server let it: not where somebody was first.
+    """
+    answer: OrchestrationResult[Any] = client.set_flow_run_state(run.id, AwaitingRetry())
+    return answer.status == SetStateStatus.ACCEPT
 
 
 def is_known(client: SyncPrefectClient, video: str) -> bool:

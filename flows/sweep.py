@@ -125,8 +125,7 @@ def _sweep(
             done.left.append(found.video)
             continue
         if not isinstance(due, str):
-            go_on(client, due)
-            done.started.append(found.video)
+            (done.started if go_on(client, due) else done.under_way).append(found.video)
             continue
         try:
             chosen = choose(store, found.name, look, notes.__contains__).look

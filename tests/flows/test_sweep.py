@@ -40,12 +40,18 @@ class Server:
         """Of each run."""
         self.started: list[dict[str, Any]] = []
         self.gone_on: list[str] = []
+        self.lets_go_on = True
         monkeypatch.setattr(module, "runs_of", self._runs_of)
         monkeypatch.setattr(module, "is_known", lambda _, video: video in self.known)
         monkeypatch.setattr(module, "score_deployment", lambda _: "id")
         monkeypatch.setattr(module, "tries", lambda *_: self.tries)
-        monkeypatch.setattr(module, "go_on", lambda _, run: self.gone_on.append(run.key))
+        monkeypatch.setattr(module, "go_on", self._go_on)
         monkeypatch.setattr(module, "start", lambda *_, **asked: self.started.append(asked))
+
+    def _go_on(self, _: Any, run: Any) -> bool:
+        if self.lets_go_on:
+            self.gone_on.append(run.key)
+        return self.lets_go_on
 
     def _runs_of(self, _: Any, keys: Any) -> dict[str, Any]:
         states = self.states
@@ -144,6 +150,15 @@ def test_a_run_that_has_died_goes_on_and_is_no_second_one(
     assert server.gone_on == ([] if goes_on is None else [found.key + goes_on])
     assert server.started == []
     assert (done.given_up if goes_on is None else done.started) == [found.video]
+
+
+def test_a_dead_run_that_somebody_else_took_up_is_under_way(server: Server, tmp_path: Path) -> None:
+    place(tmp_path / "in/a.mp4", 0)
+    [found] = list_sources(f"{tmp_path}/in", [], SUFFIXES)
+    server.states[found.key] = Crashed()
+    server.lets_go_on = False
+    done = swept(tmp_path)
+    assert [done.started, done.under_way] == [[], [found.video]]
 
 
 def test_no_more_go_on_than_are_started_at_most(server: Server, tmp_path: Path) -> None:
