@@ -55,14 +55,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     ]
     painting = unpacked(packed(arguments.painting))
     painting = centre_square(painting, min(painting.shape[-2:]))
-    data = read_slice(arguments.vgg)
-    judge = Judge(VggEncoder(data, "zeros"), painting, frames)
+    encoder = VggEncoder(read_slice(arguments.vgg), "zeros")
+    judge = Judge(encoder, painting, frames)
 
     outputs = {}
+    start = ", painted start" if arguments.painted_start else ""
     for steps in arguments.steps:
-        start = ", painted start" if arguments.painted_start else ""
         name = f"gatys, {steps} steps{start}"
-        encoder = VggEncoder(data, "zeros")
         run = Steady(encoder, painting, 0.5, steps, side, arguments.painted_start)
         began, before, pictures = time.process_time(), None, []
         for frame in frames:

@@ -226,7 +226,7 @@ def _to_pixels(scored: torch.Tensor, deep: bool) -> list[Pixels]:
 
 
 def _check_numbers(scored: torch.Tensor) -> None:
-    if not all(torch.isfinite(end) for end in torch.aminmax(scored)):
+    if not bool(torch.isfinite(torch.stack(torch.aminmax(scored))).all()):
         raise ScorerFailed("the scorer returned values that are not a number or infinite.")
 
 

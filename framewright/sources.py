@@ -240,8 +240,7 @@ def local_options(options: Mapping[str, Any], folder: Path, settings: Settings) 
         own = Path(tempfile.mkdtemp(dir=folder))  # two pictures of one name lie apart
         return _local_option(name, address, own, settings)
 
-    there = _Replaced(fetched)
-    return {name: there.local(name, value) for name, value in options.items()}
+    return _Replaced(fetched).all(options)
 
 
 def unfetched_options(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -252,8 +251,7 @@ def unfetched_options(options: Mapping[str, Any]) -> dict[str, Any]:
         name = container_and_key(address)[1].rpartition("/")[2]
         return str(_NOWHERE / str(next(numbers)) / local_name(name))
 
-    there = _Replaced(path)
-    return {name: there.local(name, value) for name, value in options.items()}
+    return _Replaced(path).all(options)
 
 
 class _Replaced:
@@ -262,6 +260,10 @@ class _Replaced:
     def __init__(self, path_of: Callable[[str, str], str]) -> None:
         """Take what gives the path for the name of an option and an address."""
         self._path_of = path_of
+
+    def all(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return options without addresses."""
+        return {name: self.local(name, value) for name, value in options.items()}
 
     def local(self, name: str, value: Any) -> Any:
         """Return a value without addresses; one in a list may have ``=WEIGHT`` after it."""

@@ -29,8 +29,8 @@ def unit_frames(frames: int, frame_rate: Fraction, unit_seconds: float) -> int:
     return min(shared, frames_per_unit(frame_rate, unit_seconds))
 
 
-def cut_units(bundles: list[BundleRef], unit_frames: int) -> list[Unit]:
-    """Cut bundles into units of about ``unit_frames`` frames; no unit crosses a bundle's end.
+def cut_units(bundles: list[BundleRef], wanted_frames: int) -> list[Unit]:
+    """Cut bundles into units of about ``wanted_frames`` frames; no unit crosses a bundle's end.
 
     Every unit decodes its bundle from the start, so that very long bundles (one keyframe in an
     hour) are cut into few units: what is decoded and thrown away stays bounded.
@@ -39,7 +39,7 @@ def cut_units(bundles: list[BundleRef], unit_frames: int) -> list[Unit]:
     for bundle in bundles:
         frames = bundle.stop_frame - bundle.start_frame
         most = max(_MAX_UNITS_PER_LONG_BUNDLE, 2 * _MAX_REDUNDANT_FRAMES // frames)
-        pieces = min(max(1, math.ceil(frames / unit_frames - _OVERLONG)), frames, most)
+        pieces = min(max(1, math.ceil(frames / wanted_frames - _OVERLONG)), frames, most)
         edges = [bundle.start_frame + frames * i // pieces for i in range(pieces + 1)]
         for start, stop in pairwise(edges):
             units.append(Unit(index=len(units), start=start, stop=stop))

@@ -48,6 +48,12 @@ class Server:
         monkeypatch.setattr(module, "go_on", self._go_on)
         monkeypatch.setattr(module, "start", lambda *_, **asked: self.started.append(asked))
 
+    def has_tried(self, key: str, *states: State[Any] | None) -> None:
+        """Have a run for each attempt at a version that has a state."""
+        for name, state in zip(module.attempt_keys(key, len(states)), states, strict=True):
+            if state is not None:
+                self.states[name] = state
+
     def _go_on(self, _: Any, run: Any) -> bool:
         if self.lets_go_on:
             self.gone_on.append(run.key)
@@ -107,9 +113,7 @@ def test_what_is_done_depends_on_the_runs_so_far(
 ) -> None:
     place(tmp_path / "in/a.mp4", 0)
     [found] = list_sources(f"{tmp_path}/in", [], SUFFIXES)
-    for name, state in zip(module.attempt_keys(found.key, 2), (first, second), strict=True):
-        if state is not None:
-            server.states[name] = state
+    server.has_tried(found.key, first, second)
     done = swept(tmp_path)
     assert getattr(done, where) == [found.video]
     assert sum(map(len, vars(done).values())) == 1
@@ -142,9 +146,7 @@ def test_a_run_that_has_died_goes_on_and_is_no_second_one(
 ) -> None:
     place(tmp_path / "in/a.mp4", 0)
     [found] = list_sources(f"{tmp_path}/in", [], SUFFIXES)
-    for name, state in zip(module.attempt_keys(found.key, 2), (first, second), strict=True):
-        if state is not None:
-            server.states[name] = state
+    server.has_tried(found.key, first, second)
     server.tries = tries
     done = swept(tmp_path, attempts=attempts)
     assert server.gone_on == ([] if goes_on is None else [found.key + goes_on])
