@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,6 +34,7 @@ __all__ = [
     "Style",
     "UnitSeconds",
     "WorkStore",
+    "all_options",
     "artifact_key",
     "look_of",
     "run_name",
@@ -122,6 +124,11 @@ class Look(BaseModel):
     hdr: Hdr = "refuse"
     stability: Stability | None = None
     mask: Mask = ""
+
+
+def all_options(style: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a scorer's options, among them the style, which is a parameter of its own."""
+    return {**options, **({"style": style} if style else {})}
 
 
 def run_name() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,9 @@ from framewright.outputs import output_suffix, resolve_place
 from framewright.plan import Split, load_manifest
 from framewright.results import RunReport
 from framewright.score import finished_units
+from framewright.scratch import scratch_folder
 from framewright.settings import get_settings
-from framewright.sources import Origin, find, local_name
+from framewright.sources import Origin, local_name
 from framewright.stitch import Stitched
 from framewright.storage import Place, RemoteFile
 from framewright.types import Unit
@@ -61,19 +61,18 @@ class Run:
         self._artifact = artifact
 
     def __call__(
-        self, place: Place, *, comparison: bool, started: float, fitted: float
+        self, origin: Origin, *, comparison: bool, started: float, fitted: float
     ) -> dict[str, Any] | State[Any]:
         """Do what is not done yet.
 
         Args:
-            place: the source.
+            origin: the source.
             comparison: whether a clip with source and result side by side is made too.
             started: when the run began, by ``time.perf_counter``.
             fitted: when its scorer was there.
         """
         fit = fitted - started
         output_suffix(self._order.output, self._order.scorer)
-        origin = find(place, self._order.settings)
         done = done_before(open_here(self._store), origin, self._order)
         clip = _clip_of(done) if done and comparison else ""
         if done and (clip or not comparison):
@@ -82,7 +81,7 @@ class Run:
             key = done.manifest.job_key
             made = self._report(Path(origin.name), None, done.stitched, key, set(), stages)
             return {**made, "comparison": clip} if isinstance(made, dict) else made
-        source, origin, stages = self._fetched(place, origin)
+        source, origin, stages = self._fetched(origin)
         stages = {"fit": fit, **stages}
         ready = time.perf_counter()
         parts, target = _plan(source, origin, self._order, self._store, self._board)
@@ -111,10 +110,10 @@ class Run:
             made["comparison"] = self._compared(source, file, target, origin, key)
         return made
 
-    def _fetched(self, place: Place, origin: Origin) -> tuple[Path, Origin, dict[str, float]]:
+    def _fetched(self, origin: Origin) -> tuple[Path, Origin, dict[str, float]]:
         """The source as a file of this machine, its version, and the seconds that took."""
-        if isinstance(place, Path):
-            return place, origin, {}
+        if isinstance(origin.place, Path):
+            return origin.place, origin, {}
         began = time.perf_counter()
         self._board.say("Fetching the video")
         source, origin = fetch_source(origin, self._folder / "source")
@@ -213,12 +212,11 @@ def _plan(
 ) -> tuple[Split, Place]:
     """Refuse what cannot be done, then put bundles and manifest into the store."""
     suffix = output_suffix(order.output, order.scorer)
-    folder = get_settings().scratch_folder or None
-    with tempfile.TemporaryDirectory(prefix="framewright-", dir=folder) as scratch:
+    with scratch_folder(order.settings) as scratch:
         parts = split_video(
             source,
             scorer=order.scorer,
-            scratch=Path(scratch),
+            scratch=scratch,
             store=store,
             unit_seconds=order.unit_seconds,
             suffix=suffix,

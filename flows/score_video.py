@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 from prefect import flow
@@ -23,6 +21,7 @@ from flows.parameters import (
     Style,
     UnitSeconds,
     WorkStore,
+    all_options,
     artifact_key,
     look_of,
     run_name,
@@ -31,9 +30,10 @@ from flows.run import RUNNER, Run
 from framewright.assets import assets_of
 from framewright.delivery import JobOrder
 from framewright.errors import InputError, OutputRefused
+from framewright.outputs import check_writable
 from framewright.scorers import create
-from framewright.settings import get_settings
-from framewright.sources import local_mask, local_options
+from framewright.scratch import scratch_folder
+from framewright.sources import find, local_mask, local_options
 from framewright.storage import open_store, place_of
 from framewright.types import Treatment
 from tasks.login import settings_here
@@ -102,12 +102,12 @@ def score_video(
     """
     started, look = time.perf_counter(), look_of(style, scorer)
     board = ProgressBoard(artifact_key("progress", video, look))
-    options = {**scorer_options, **({"style": style} if style else {})}
-    folder = get_settings().scratch_folder or None
     try:
-        with tempfile.TemporaryDirectory(prefix="framewright-", dir=folder) as name:
-            settings, files = settings_here(), Path(name)
-            address = work_store or get_settings().work_store
+        settings = settings_here()
+        origin = find(place_of(video, settings), settings)
+        check_writable(output)
+        with scratch_folder(settings) as files:
+            address = work_store or settings.work_store
             store = open_store(address, settings).url  # the same for all workers
             covered = local_mask(mask, files / "mask", settings)
             where = covered.reference if covered else ""
@@ -115,6 +115,7 @@ def score_video(
                 on_damage=on_damage, interlaced=interlaced, hdr=hdr, stability=stability, mask=where
             )
             with engine_logs():
+                options = all_options(style, scorer_options)
                 made = create(scorer, local_options(options, files / "options", settings), board)
             if comparison and made.identity.result == "records":
                 raise OutputRefused(_NOTHING_TO_SHOW.format(scorer))
@@ -123,8 +124,7 @@ def score_video(
             order = JobOrder(output, made.identity, unit_seconds, treatment, settings, assets)
             report = artifact_key("report", video, look)
             run = Run(order, store=store, board=board, folder=files, artifact=report)
-            place = place_of(video, settings)
-            return run(place, comparison=comparison, started=started, fitted=fitted)
+            return run(origin, comparison=comparison, started=started, fitted=fitted)
     except InputError as error:
         board.say("Refused")
         return Failed(message=str(error))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated, Any
 
 from prefect import flow, get_client
@@ -29,11 +27,12 @@ from flows.dispatch import (
     start,
     tries,
 )
-from flows.parameters import Look, MediaFolder
+from flows.parameters import Look, MediaFolder, all_options
 from flows.sources import SUFFIXES, Found, list_sources
 from framewright.errors import InputError
 from framewright.outputs import result_names
 from framewright.scorers import create, outline
+from framewright.scratch import scratch_folder
 from framewright.sources import local_options, unfetched_options
 from framewright.storage import ObjectInfo
 from framewright.types import ScorerIdentity
@@ -214,12 +213,12 @@ def _has_result(found: Found, look: Look, newer: set[str]) -> bool:
 
 def _identity(look: Look) -> ScorerIdentity:
     """What names results: for all scorers here told by the options; fitting is the run's work."""
-    options = {**look.scorer_options, **({"style": look.style} if look.style else {})}
+    options = all_options(look.style, look.scorer_options)
     if (identity := outline(look.scorer, unfetched_options(options))) is not None:
         return identity
-    with tempfile.TemporaryDirectory(prefix="framewright-") as scratch:
-        local = local_options(options, Path(scratch), settings_here())
-        return create(look.scorer, local).identity
+    settings = settings_here()
+    with scratch_folder(settings) as scratch:
+        return create(look.scorer, local_options(options, scratch, settings)).identity
 
 
 def _page(done: Sweep) -> str:

@@ -21,6 +21,7 @@ from framewright.cli_progress import ProgressLine
 from framewright.errors import FramewrightError, InputError
 
 if TYPE_CHECKING:
+    from framewright.sources import Origin
     from framewright.types import ScorerIdentity
 
 __all__ = ["main"]
@@ -146,11 +147,13 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
 
 
 def _score(arguments: argparse.Namespace) -> int:
-    from framewright.outputs import output_suffix
+    from framewright.outputs import check_writable, output_suffix
     from framewright.run import run
 
     if arguments.workers < 0:
         raise InputError(f"--workers {arguments.workers} is not possible; use 1 or more.")
+    _found(arguments.source)
+    check_writable(arguments.output)
     with (
         ProgressLine(quiet=arguments.quiet) as progress,
         _terminated_as_interrupted(),
@@ -185,6 +188,18 @@ def _score(arguments: argparse.Namespace) -> int:
     )
     print(f"output: {report.output}")
     return EXIT_DONE
+
+
+def _found(source: str) -> Origin:
+    """Look for the video before anything is done for it, such as fitting a painting."""
+    from framewright.settings import get_settings
+    from framewright.sources import find
+    from framewright.storage import place_of
+
+    if not source:
+        raise InputError("no video was named; give a file, or the address of a blob.")
+    settings = get_settings()
+    return find(place_of(source, settings), settings)
 
 
 @contextmanager
@@ -231,21 +246,14 @@ def _write_report(path: Path, text: str) -> None:
 
 
 def _plan(arguments: argparse.Namespace) -> int:
-    import tempfile
-
     from framewright.plan import planned
+    from framewright.scratch import scratch_folder
     from framewright.settings import get_settings
-    from framewright.sources import fetch, find
-    from framewright.storage import place_of
+    from framewright.sources import fetch
 
     settings = get_settings()
-    scratch = settings.scratch_folder or None
-    with (
-        chosen(arguments) as wanted,
-        tempfile.TemporaryDirectory(prefix="framewright-", dir=scratch) as name,
-    ):
-        folder = Path(name)
-        origin = find(place_of(arguments.source, settings), settings)
+    origin = _found(arguments.source)
+    with chosen(arguments) as wanted, scratch_folder(settings) as folder:
         source, origin = fetch(origin, folder, settings)
         manifest = planned(
             source,

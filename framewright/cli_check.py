@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from framewright.cli_options import add_scorer_choice, made_scorer
@@ -29,12 +27,12 @@ def add_check(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def _check(arguments: argparse.Namespace) -> int:
     from framewright.scorers.check import examine
+    from framewright.scratch import scratch_folder
     from framewright.settings import get_settings
 
     settings, broken = get_settings(), 0
-    scratch = settings.scratch_folder or None
-    with tempfile.TemporaryDirectory(prefix="framewright-", dir=scratch) as folder:
-        for one in examine(made_scorer(arguments, Path(folder), settings)):
+    with scratch_folder(settings) as folder:
+        for one in examine(made_scorer(arguments, folder, settings)):
             mark = {"kept": "ok  ", "note": "note", "broken": "BAD "}[one.verdict]
             print(f"{mark} {one.promise}: {one.found}", flush=True)
             broken += one.verdict == "broken"

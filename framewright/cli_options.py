@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -116,16 +115,15 @@ def chosen(
         InputError: an option is not understood, a file cannot be fetched, or the scorer refuses.
     """
     from framewright.assets import assets_of
+    from framewright.scratch import scratch_folder
     from framewright.settings import get_settings
     from framewright.sources import local_mask
 
     settings = get_settings()
-    with tempfile.TemporaryDirectory(
-        prefix="framewright-", dir=settings.scratch_folder or None
-    ) as folder:
-        mask = local_mask(arguments.mask, Path(folder) / "mask", settings)
+    with scratch_folder(settings) as folder:
+        mask = local_mask(arguments.mask, folder / "mask", settings)
         treatment = _treatment(arguments, mask)
-        scorer = made_scorer(arguments, Path(folder), settings, progress)
+        scorer = made_scorer(arguments, folder, settings, progress)
         yield Chosen(scorer, treatment, assets_of(scorer, mask))
 
 

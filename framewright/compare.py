@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import zip_longest
@@ -20,6 +19,7 @@ from framewright.media.probe import probe, select_video_stream
 from framewright.media.source import check_file, open_source
 from framewright.media.treatment import is_hdr
 from framewright.sandbox import Sandbox
+from framewright.scratch import scratch_folder
 from framewright.settings import Settings
 from framewright.steady.measure import LEAST_SIDE, FlickerMeter, fine_detail
 from framewright.types import Progress, ProgressCallback, Record, VideoInfo
@@ -90,12 +90,8 @@ def compare(
         settings=settings,
     )
     with (
-        tempfile.TemporaryDirectory(
-            prefix="framewright-", dir=settings.scratch_folder or None
-        ) as scratch,
-        Sandbox(
-            source, settings, scratch=Path(scratch), modules=(MODULE,), others=files[1:]
-        ) as sandbox,
+        scratch_folder(settings) as scratch,
+        Sandbox(source, settings, scratch=scratch, modules=(MODULE,), others=files[1:]) as sandbox,
     ):
         return sandbox(compare_files, request, Comparison, progress)
 

@@ -16,6 +16,7 @@ from framewright.types import ScorerIdentity
 from framewright.values import RESULT_SUFFIXES
 
 __all__ = [
+    "check_writable",
     "output_suffix",
     "possible_outputs",
     "resolve_output",
@@ -42,7 +43,7 @@ def output_suffix(output: str, scorer: ScorerIdentity) -> str:
         output = output.partition("?")[0]
     if output.endswith(("/", os.sep)):
         return ""
-    path = Path(output)
+    path = Path(output) if remote else _path(output)
     if not remote and path.is_dir():
         raise OutputRefused(
             f"the output {output!r} is a folder; write {output + '/'!r} to put the result into it."
@@ -76,7 +77,7 @@ def resolve_output(output: str, source: Path, suffix: str, scorer: ScorerIdentit
         OutputRefused: it would replace the source, a folder lies at its place, or its folder
             cannot be written to.
     """
-    path = Path(output)
+    path = _path(output)
     if output_suffix(output, scorer) == "":
         path = path / _result_name(source.stem, _look(scorer), suffix)
     if not is_text(path.absolute()):
@@ -85,7 +86,7 @@ def resolve_output(output: str, source: Path, suffix: str, scorer: ScorerIdentit
         raise OutputRefused(f"there is a folder at {str(path)!r}; name another output.")
     if path.exists() and source.exists() and path.samefile(source):
         raise OutputRefused(f"the output {output!r} is the source itself; name another output.")
-    _check_writable(path.absolute().parent)
+    _check_folder(path.absolute().parent)
     return path.absolute()
 
 
@@ -127,8 +128,8 @@ def possible_outputs(output: str, source: Path, scorer: ScorerIdentity) -> list[
     if is_blob_address(output):
         return []
     if output_suffix(output, scorer):
-        return [Path(output)]
-    return [Path(output) / name for name in result_names(source.name, scorer)]
+        return [_path(output)]
+    return [_path(output) / name for name in result_names(source.name, scorer)]
 
 
 def result_names(source_name: str, scorer: ScorerIdentity) -> list[str]:
@@ -138,8 +139,33 @@ def result_names(source_name: str, scorer: ScorerIdentity) -> list[str]:
     return [_result_name(stem, look, suffix) for suffix in suffixes]
 
 
-def _check_writable(folder: Path) -> None:
-    """Refuse a folder that cannot be written to, or be made, before hours are spent."""
+def _path(output: str) -> Path:
+    """Return the path that an output on this machine names."""
+    scheme, separator, rest = output.partition("://")
+    if not separator or "/" in scheme:
+        return Path(output)
+    if scheme == "file":
+        return Path(rest)
+    raise OutputRefused(
+        f"the output {without_queries(output)!r} is not understood: use a path, file://PATH, "
+        "az://ACCOUNT/CONTAINER/PATH, or the https address of a blob."
+    )
+
+
+def check_writable(output: str) -> None:
+    """Refuse an output whose folder cannot be written to, before anything is done for it.
+
+    Only folders of this machine are looked at: ``framewright doctor`` tries out blob storage.
+
+    Raises:
+        OutputRefused: it cannot be written to, or be made, or is not understood.
+    """
+    if output and not is_blob_address(output):
+        path = _path(output).absolute()
+        _check_folder(path if output.endswith(("/", os.sep)) else path.parent)
+
+
+def _check_folder(folder: Path) -> None:
     there = next(place for place in (folder, *folder.parents) if place.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         raise OutputRefused(

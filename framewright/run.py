@@ -6,7 +6,6 @@ import logging
 import multiprocessing
 import os
 import signal
-import tempfile
 import threading
 import time
 import traceback
@@ -22,11 +21,12 @@ from framewright.delivery import JobOrder, deliver, done_before
 from framewright.errors import FramewrightError, ScorerFailed, WorkerLost
 from framewright.gpus import visible_gpus
 from framewright.journal import Journal, recording, shown_level
-from framewright.outputs import output_suffix, resolve_place
+from framewright.outputs import check_writable, output_suffix, resolve_place
 from framewright.plan import split, upload
 from framewright.report import build_report
 from framewright.results import RunReport, ScoredUnit
 from framewright.score import score_unit, scored_unit
+from framewright.scratch import scratch_folder
 from framewright.settings import Settings, get_settings
 from framewright.sources import Origin, fetch, find, local_name, remember
 from framewright.stitch import Stitched, stitch
@@ -85,11 +85,9 @@ def run(
     place = place_of(source, settings) if isinstance(source, str) else source
     with (
         recording(store, "run", source=file_name(place), scorer=scorer.name) as journal,
-        tempfile.TemporaryDirectory(
-            prefix="framewright-", dir=settings.scratch_folder or None
-        ) as folder,
+        scratch_folder(settings) as folder,
     ):
-        job = _Job(store, Path(folder), settings, progress, journal)
+        job = _Job(store, folder, settings, progress, journal)
         order = JobOrder(output, scorer, unit_seconds, treatment, settings, assets or {})
         return job(place, order, workers)
 
@@ -115,6 +113,7 @@ class _Job:
     def __call__(self, place: Place, order: JobOrder, workers: int) -> RunReport:
         """Do what is not done yet."""
         output_suffix(order.output, order.scorer)
+        check_writable(order.output)
         origin = find(place, self._settings)
         if (done := done_before(self._store, origin, order)) is not None:
             self._journal.job_key = done.manifest.job_key
@@ -149,14 +148,12 @@ class _Job:
             return fetch(origin, folder, self._settings)
 
     def _planned(self, path: Path, origin: Origin, order: JobOrder) -> tuple[Manifest, Place]:
-        with tempfile.TemporaryDirectory(
-            prefix="framewright-", dir=self._settings.scratch_folder or None
-        ) as scratch:
+        with scratch_folder(self._settings) as scratch:
             with self._clock("split"):
                 parts = split(
                     path,
                     scorer=order.scorer,
-                    scratch=Path(scratch),
+                    scratch=scratch,
                     store=self._store,
                     unit_seconds=order.unit_seconds,
                     suffix=output_suffix(order.output, order.scorer),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -33,6 +32,7 @@ from framewright.media.treatment import stability, tone_maps, treated
 from framewright.pipeline import overlap
 from framewright.plan import load_manifest
 from framewright.results import ScoredUnit
+from framewright.scratch import scratch_folder
 from framewright.settings import Settings, get_settings
 from framewright.sinks import Sink, check_sink, load_scorer, open_sink
 from framewright.steady.stabiliser import Stabiliser, history_frames
@@ -103,10 +103,8 @@ def _score_and_publish(
     journal: Journal,
 ) -> ScoredUnit:
     unit, model = manifest.units[index], _model_for(store, manifest, settings)
-    with tempfile.TemporaryDirectory(
-        prefix="framewright-", dir=settings.scratch_folder or None
-    ) as folder:
-        result = Path(folder) / f"unit{RESULT_SUFFIXES[manifest.scorer.result]}"
+    with scratch_folder(settings) as folder:
+        result = folder / f"unit{RESULT_SUFFIXES[manifest.scorer.result]}"
         started_at = time.time()
         started, before = time.perf_counter(), model.model_seconds
         described = _score_into(result, store, manifest, unit, model, settings, progress, journal)

@@ -31,7 +31,10 @@ EncoderPreset = Literal[
 
 
 class Settings(BaseSettings):
-    """Settings, read from ``FRAMEWRIGHT_*`` environment variables and from a ``.env`` file."""
+    """Settings, read from ``FRAMEWRIGHT_*`` environment variables and from a ``.env`` file.
+
+    One that is empty is as one that is not set.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix="FRAMEWRIGHT_", env_file=".env", extra="ignore", frozen=True
@@ -191,6 +194,14 @@ class Settings(BaseSettings):
         ge=1,
         description="How long a process may read a source, in seconds of wall time.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_not_set(cls, values: Any) -> Any:
+        """A store at an empty path would be the working folder."""
+        if not isinstance(values, dict):
+            return values
+        return {name: value for name, value in values.items() if value != ""}
 
     @model_validator(mode="before")
     @classmethod

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from framewright import __version__
 from framewright.errors import InputError, ScorerOptionError, SourceRefused, StoreDenied
+from framewright.media.source import check_file
 from framewright.plan import Split
 from framewright.scorers.asset import Asset, asset
 from framewright.settings import Settings
@@ -96,10 +97,11 @@ def find(place: Place, settings: Settings) -> Origin:
     """Look at a source before any of it is transferred.
 
     Raises:
-        SourceRefused: there is no such blob, it is empty, or larger than is accepted.
+        SourceRefused: there is no such file or blob, it is empty, or larger than is accepted.
         StoreDenied: it may not be read.
     """
     if isinstance(place, Path):
+        check_file(place, settings)
         return Origin(place)
     info = _described(place)
     if info.size_bytes == 0:
@@ -315,7 +317,10 @@ def local_mask(address: str, folder: Path, settings: Settings) -> Asset | None:
     if not address:
         return None
     folder.mkdir(parents=True, exist_ok=True)
-    path, _ = fetch(find(place_of(address, settings), settings), folder, settings)
+    try:
+        path, _ = fetch(find(place_of(address, settings), settings), folder, settings)
+    except SourceRefused as error:
+        raise SourceRefused(error.reason, f"the mask: {error.message}") from error
     return asset(path, settings.max_source_bytes)
 
 

@@ -21,6 +21,7 @@ from framewright.media.mux import Muxed, mux
 from framewright.media.verify import verify_output
 from framewright.results import ScoredUnit, StreamOutcome
 from framewright.score import scored_unit
+from framewright.scratch import scratch_folder
 from framewright.settings import Settings, get_settings
 from framewright.sources import Origin, check_newest
 from framewright.storage import Store, WrongBytes, remove_older
@@ -87,12 +88,10 @@ def stitch(
 
     with (
         _unpublished(output) as partial,
-        tempfile.TemporaryDirectory(
-            prefix="framewright-", dir=settings.scratch_folder or None
-        ) as folder,
+        scratch_folder(settings) as folder,
     ):
-        results = _Results(store, manifest, units, Path(folder))
-        work = _Work(source, manifest, units, results, partial, output, Path(folder), settings)
+        results = _Results(store, manifest, units, folder)
+        work = _Work(source, manifest, units, results, partial, output, folder, settings)
         made = work.table(report) if manifest.encoder is None else work.video(report)
         digest, size_bytes = file_sha256(partial), partial.stat().st_size
         if origin is not None:

@@ -411,6 +411,41 @@ class TestRefused:
         assert "cannot write to the folder" in said
         assert os.listdir(out) == ["file"]
 
+    @pytest.mark.parametrize(("source", "target"), [("gone.mp4", ""), ("", "file/")])
+    def test_no_painting_is_fitted_for_what_cannot_be_read_or_written(
+        self, source: str, target: str, cfr25: Clip, out: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (out / "file").touch()
+        Image.new("RGB", (64, 64), "red").save(out / "my.png")
+        video = out / source if source else cfr25.path
+        refused(capsys, "score", video, f"{out}/{target}x.mp4", "--style", out / "my.png")
+        assert not Path(get_settings().cache_folder).exists()
+
+    def test_no_name_at_all(self, out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        for command in (("score", "", f"{out}/x.mp4"), ("plan", "")):
+            assert "no video was named" in refused(capsys, *command, *PLAIN)
+
+    def test_no_place_for_what_is_temporary(
+        self,
+        cfr25: Clip,
+        out: Path,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setenv("FRAMEWRIGHT_SCRATCH_FOLDER", f"{out}/nowhere")
+        get_settings.cache_clear()
+        said = refused(capsys, "score", cfr25.path, f"{out}/x.mp4", *PLAIN)
+        assert f"in '{out}/nowhere' (No such file" in said
+        assert "set FRAMEWRIGHT_SCRATCH_FOLDER" in said
+
+    @pytest.mark.parametrize("mask", ["gone.png", "empty.png", "."])
+    def test_a_mask_that_is_none(
+        self, mask: str, cfr25: Clip, out: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (out / "empty.png").touch()
+        said = refused(capsys, "score", cfr25.path, f"{out}/x.mp4", *PLAIN, "--mask", out / mask)
+        assert "the mask: " in said
+
     def test_a_name_that_looks_like_an_option(
         self, out: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from framewright.errors import OutputRefused
-from framewright.outputs import output_suffix, possible_outputs, resolve_output
+from framewright.outputs import check_writable, output_suffix, possible_outputs, resolve_output
 from framewright.types import ScorerIdentity
 
 FAST = ScorerIdentity(name="fast", version="1", params={"style": "the_scream"})
@@ -131,3 +131,26 @@ def test_a_place_that_cannot_be_written_to_is_refused_early(tmp_path: Path) -> N
     (tmp_path / "file").touch()
     with pytest.raises(OutputRefused, match="cannot write to the folder"):
         resolve_output(f"{tmp_path}/file/deep/out.mp4", Path("clip.mp4"), ".mp4", FAST)
+    for output in (f"{tmp_path}/file/out.mp4", f"{tmp_path}/file/", f"file://{tmp_path}/file/"):
+        with pytest.raises(OutputRefused, match="cannot write to the folder"):
+            check_writable(output)
+    for output in (f"{tmp_path}/new/deep/", f"{tmp_path}/out.mp4", "az://media/outgoing/", ""):
+        check_writable(output)
+
+
+def test_an_address_of_a_file_is_its_path(tmp_path: Path) -> None:
+    source = Path("clip.mp4")
+    found = resolve_output(f"file://{tmp_path}/out.mp4", source, ".mp4", FAST)
+    assert found == tmp_path / "out.mp4"
+    assert possible_outputs(f"file://{tmp_path}/out.mp4", source, FAST) == [found]
+    found = resolve_output(f"file://{tmp_path}/", source, ".mp4", FAST)
+    assert found == tmp_path / "clip.fast-the_scream.mp4"
+    with pytest.raises(OutputRefused, match="is a folder"):
+        output_suffix(f"file://{tmp_path}", FAST)
+
+
+def test_an_address_that_nobody_understands_is_no_path() -> None:
+    with pytest.raises(OutputRefused, match=r"'s3://bucket/x\.mp4' is not understood: use a path"):
+        output_suffix("s3://bucket/x.mp4", FAST)
+    with pytest.raises(OutputRefused, match="is not understood"):
+        check_writable("s3://bucket/x/")

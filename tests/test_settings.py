@@ -46,6 +46,19 @@ def test_is_set_by_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     assert Settings().queue_frames == 32
 
 
+def test_an_empty_variable_is_as_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A work store at an empty path would be the working folder."""
+    (tmp_path / ".env").write_text("FRAMEWRIGHT_DASK_ADDRESS=tcp://elsewhere:8786\n")
+    monkeypatch.chdir(tmp_path)
+    for name in ("WORK_STORE", "CACHE_FOLDER", "BATCH_FRAMES", "ENCODER_PRESET", "DASK_ADDRESS"):
+        monkeypatch.setenv(f"FRAMEWRIGHT_{name}", "")
+    settings = Settings()
+    assert Path(settings.work_store) == Path.home() / ".cache/framewright/work"
+    assert Path(settings.cache_folder).is_absolute()
+    assert (settings.batch_frames, settings.encoder_preset) == (0, "veryfast")
+    assert settings.dask_address == "", "it overrides the file"
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -189,9 +189,8 @@ def check_file(path: Path, settings: Settings) -> None:
 def _refusal(path: Path, error: Exception) -> SourceRefused:
     reason, why = _explain(path)
     detail = getattr(error, "strerror", None) or error
-    return SourceRefused(
-        reason, f"{path.name!r} {why}. Accepted are {_READABLE}. (FFmpeg: {detail})"
-    )
+    how = "Copy or export it again" if reason == "truncated" else f"Accepted are {_READABLE}"
+    return SourceRefused(reason, f"{path.name!r} {why}. {how}. (FFmpeg: {detail})")
 
 
 def _explain(path: Path) -> tuple[RefusalReason, str]:

@@ -35,7 +35,10 @@ def load_weights_file(path: Path, max_bytes: int) -> Any:
             "loaded: they could run any code"
         ) from error
     except Exception as error:  # a damaged file makes the readers fail in any way
-        raise ValueError(f"it cannot be read: {first_line(error)}") from error
+        raise ValueError(
+            "it cannot be read: it is damaged, or no file of weights "
+            f"({type(error).__name__}: {first_line(error)})"
+        ) from error
 
 
 class _TooLarge(ValueError):

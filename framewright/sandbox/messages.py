@@ -11,7 +11,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from framewright.errors import EngineBug, FramewrightError, ManifestError, SourceRefused
+from framewright.errors import (
+    EngineBug,
+    FramewrightError,
+    InputError,
+    ManifestError,
+    SourceRefused,
+)
 from framewright.sandbox.confine import Confinement
 from framewright.types import Record
 from framewright.values import Stage
@@ -20,7 +26,7 @@ __all__ = ["Message", "Order", "Start", "load", "place_of"]
 
 
 _ERRORS: dict[str, type[FramewrightError]] = {
-    kind.__name__: kind for kind in (SourceRefused, EngineBug, ManifestError)
+    kind.__name__: kind for kind in (InputError, SourceRefused, EngineBug, ManifestError)
 }
 """What a sandboxed process may report."""
 

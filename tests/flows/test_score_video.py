@@ -14,6 +14,7 @@ from flows import score_video as module
 from framewright.delivery import JobOrder
 from framewright.errors import EngineBug
 from framewright.scorers.identity import IdentityScorer
+from framewright.settings import Settings
 from framewright.sources import Origin
 from framewright.storage import RemoteFile
 
@@ -49,6 +50,8 @@ def stores(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(
         module, "ProgressBoard", lambda key: SimpleNamespace(say=lambda words: None)
     )
+    monkeypatch.setattr(module, "find", lambda place, _: Origin(place))
+    monkeypatch.setattr(module, "check_writable", lambda _: None)
     identity = IdentityScorer.identity
     monkeypatch.setattr(module, "create", lambda *_: SimpleNamespace(identity=identity))
     monkeypatch.setattr(running, "get_run_logger", lambda: logging.getLogger("test"))
@@ -103,11 +106,27 @@ def test_tasks_get_an_absolute_store(
     stores: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(
-        module, "get_settings", lambda: SimpleNamespace(work_store="work", scratch_folder="")
-    )
+    monkeypatch.setattr(module, "settings_here", lambda: Settings(work_store="work"))
     run()
     assert stores == [str(tmp_path / "work")] * 3
+
+
+@pytest.mark.parametrize(
+    ("video", "output", "words"),
+    [("gone.mp4", "out/", "there is no file"), ("a.mp4", "a.mp4/out/", "cannot write to")],
+)
+def test_no_painting_is_fitted_for_what_cannot_be_read_or_written(
+    video: str, output: str, words: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(module, "ProgressBoard", lambda key: SimpleNamespace(say=said.append))
+    monkeypatch.setattr(module, "engine_logs", nullcontext)
+    monkeypatch.setattr(module, "create", fail)
+    (tmp_path / "a.mp4").write_bytes(b"video")
+    state = module.score_video.fn(f"{tmp_path}/{video}", f"{tmp_path}/{output}")
+    assert isinstance(state, State)
+    assert words in str(state.message)
+    assert said == ["Refused"]
 
 
 def test_the_mask_reaches_what_plans(

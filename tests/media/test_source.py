@@ -62,7 +62,7 @@ def test_a_name_that_looks_like_an_address_is_a_file(
         ("ffconcat_as_mp4", "unsafe", "names other files, which is never followed"),
         ("m3u8_as_mp4", "unsafe", "names other files, which is never followed"),
         ("sdp_as_mp4", "unsafe", "which is never followed"),
-        ("no_moov", "truncated", "without its index (moov); it was cut off"),
+        ("no_moov", "truncated", "it was cut off while it was written. Copy or export it again."),
     ],
 )
 def test_what_is_no_video_is_refused_in_words(

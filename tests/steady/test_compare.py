@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -56,12 +57,20 @@ def test_an_enlarged_output_is_taken(cfr25: Clip, tmp_path: Path) -> None:
     ],
 )
 def test_what_does_not_belong_together_is_refused(
-    change: tuple[str, ...], words: str, cfr25: Clip, tmp_path: Path
+    change: tuple[str, ...],
+    words: str,
+    cfr25: Clip,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     other = tmp_path / "other.mp4"
     ffmpeg("-i", cfr25.path, *change, other)
     with pytest.raises(InputError, match=words):
         compared(cfr25.path, other)
+    assert main(["compare", str(cfr25.path), str(other)]) == 2, "out of the sandbox, too"
+    said = capsys.readouterr().err
+    assert re.search(words, said)
+    assert "defect" not in said
 
 
 def test_a_tiny_source_is_refused(cfr25: Clip, tmp_path: Path) -> None:
