@@ -1,45 +1,67 @@
-"""Pictures that a note names, such as a painting, lie beside the note."""
+"""Files that a note names, such as a painting or a mask, lie beside the note."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from flows.sources import address_of
+from flows.sources import MASK_MARK, SUFFIXES, address_of
 from framewright.errors import InputError
 from framewright.storage import Store
 
-__all__ = ["with_pictures"]
+__all__ = ["Beside"]
 
-_PICTURE = re.compile(r"(\w[\w .,()+-]*\.(?:jpe?g|png|webp|tiff?|bmp))(=[0-9.]+)?", re.IGNORECASE)
+_NAME = r"\w[\w .,()+-]*"
+_ENDS = r"\.(?:jpe?g|png|webp|tiff?|bmp)"
+_VIDEO_ENDS = rf"{re.escape(MASK_MARK)}(?:{'|'.join(map(re.escape, SUFFIXES))})"
+_PICTURE = re.compile(rf"({_NAME}{_ENDS})(=[0-9.]+)?", re.IGNORECASE)
 """A file's name without a folder, and its weight in a list of several."""
+_MASK = re.compile(rf"({_NAME}(?:{_ENDS}|{_VIDEO_ENDS}))()", re.IGNORECASE)
 
 
-def with_pictures(said: Any, store: Store, note: str) -> Any:
-    """Return what a note says with the names of pictures replaced by their addresses.
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """The files beside a note."""
 
-    Args:
-        said: text, numbers, and lists and mappings of them, in which names may be keys.
-        store: the watched folder, where the note lies.
-        note: its key there, or that of the video whose metadata it is.
+    store: Store
+    """The watched folder."""
+    note: str
+    """The note's key there, or that of the video whose metadata it is."""
+    has: Callable[[str], bool]
+    """Whether the store has a key."""
 
-    Raises:
-        InputError: there is no such picture.
-    """
-    if isinstance(said, dict):
+    def named(self, said: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the note says with the names of files replaced by their addresses.
+
+        These are pictures, and as a mask also a video whose name says that it is one.
+
+        Args:
+            said: text, numbers, and lists and mappings of them, in which names may be keys.
+
+        Raises:
+            InputError: there is no such file.
+        """
         return {
-            with_pictures(name, store, note): with_pictures(value, store, note)
+            name: self._replaced(value, _MASK if name == "mask" else _PICTURE)
             for name, value in said.items()
         }
-    if isinstance(said, list):
-        return [with_pictures(one, store, note) for one in said]
-    if not isinstance(said, str) or not (found := _PICTURE.fullmatch(said)):
-        return said
-    key = str(PurePosixPath(note).with_name(found[1]))
-    if store.stat(key) is None:
-        raise InputError(
-            f"{note!r} names the picture {found[1]!r}, and there is no {key!r}: put it there, "
-            "before the video."
-        )
-    return address_of(store, key) + (found[2] or "")
+
+    def _replaced(self, value: Any, names: re.Pattern[str]) -> Any:
+        if isinstance(value, dict):
+            return {
+                self._replaced(key, names): self._replaced(one, names) for key, one in value.items()
+            }
+        if isinstance(value, list):
+            return [self._replaced(one, names) for one in value]
+        if not isinstance(value, str) or not (found := names.fullmatch(value)):
+            return value
+        key = str(PurePosixPath(self.note).with_name(found[1]))
+        if not self.has(key):
+            raise InputError(
+                f"{self.note!r} names the file {found[1]!r}, and there is no {key!r}: put it "
+                "there, before the video."
+            )
+        return address_of(self.store, key) + (found[2] or "")

@@ -17,8 +17,9 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from flows.beside import with_pictures
+from flows.beside import Beside
 from flows.parameters import Look
+from flows.sources import MASK_MARK
 from framewright.errors import InputError
 from framewright.storage import Store
 
@@ -83,7 +84,7 @@ def choose(
     """Say how a video is scored.
 
     What lies with a video comes from whoever may put videos there, so it names no files but
-    pictures beside it: only the deployment's parameters do.
+    pictures and masks beside it: only the deployment's parameters do.
 
     Args:
         store: the watched folder.
@@ -104,14 +105,15 @@ def choose(
     if RESULT_MARK in metadata:
         raise Ours(f"{key!r} is a result: its metadata has {METADATA_PREFIX}{RESULT_MARK}.")
     look, read = default, []
+    there = has or (lambda name: store.stat(name) is not None)
     for note in notes_for(key):
         if has is not None and not has(note):
             continue
         if (said := _read(store, note)) is not None:
-            look = _with(look, said, note, store, note)
+            look = _with(look, said, note, Beside(store, note, there))
             read.append(note)
     if metadata:
-        look = _with(look, _from_metadata(metadata), "metadata", store, key)
+        look = _with(look, _from_metadata(metadata), "metadata", Beside(store, key, there))
         read.append("metadata")
     return Choice(look, tuple(read))
 
@@ -152,8 +154,8 @@ def _from_metadata(metadata: Mapping[str, str]) -> dict[str, Any]:
     return said
 
 
-def _with(look: Look, said: Mapping[str, Any], note: str, store: Store, lies: str) -> Look:
-    """Let a note, which lies in the store under the key ``lies``, override a look.
+def _with(look: Look, said: Mapping[str, Any], note: str, beside: Beside) -> Look:
+    """Let a note override a look.
 
     Another scorer has other styles and options, so those of the one before go with it.
     """
@@ -162,17 +164,18 @@ def _with(look: Look, said: Mapping[str, Any], note: str, store: Store, lies: st
     if said.get("scorer", look.scorer) != look.scorer:
         base |= {"style": "", "scorer_options": {}}
     try:
-        said = with_pictures(dict(said), store, lies)
-        chosen = Look.model_validate({**base, **said})
+        chosen = Look.model_validate({**base, **beside.named(said)})
         chosen.model_dump_json()  # as the server gets it
     except ValidationError as error:
         wrong = "; ".join(
             f"{'.'.join(map(str, one['loc']))}={str(one['input'])[:60]!r}: {one['msg']}"
             for one in error.errors()
         )
+        masked = any("mask" in one["loc"] for one in error.errors())
+        more = f" A mask beside it is an image, or a video NAME{MASK_MARK}.mp4." if masked else ""
         raise InputError(
             f"{note!r} sets what is not possible: {wrong}. Allowed names: "
-            f"{', '.join(Look.model_fields)}."
+            f"{', '.join(Look.model_fields)}.{more}"
         ) from None
     except (ValueError, RecursionError):
         raise InputError(
@@ -203,7 +206,7 @@ def _check_modest(said: object, note: str) -> None:
         elif isinstance(value, str) and ("/" in value or "\\" in value or "__" in value):
             raise InputError(
                 f"{note!r} has {value[:60]!r}: what lies with a video names no files, addresses or "
-                "templates, but pictures beside it; only the deployment's parameters do."
+                "templates, but pictures and masks beside it; only the deployment's parameters do."
             )
         elif isinstance(value, float) and not math.isfinite(value):
             raise InputError(f"{note!r} has the number {value}; use one that is finite.")

@@ -110,20 +110,44 @@ MediaFolder = Annotated[str, Field(pattern=rf"^(/.*|{_CONTAINER}(/[^?]*)?)$")]
 
 
 class Look(BaseModel):
-    """How videos are scored: what can be chosen for each one. See the parameters of score-video."""
+    """How videos are scored: what can be chosen for each one, as in a run of score-video.
 
-    model_config = ConfigDict(extra="forbid")
+    The form shows what is said here of each field.
+    """
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     scorer: ScorerName = "fast"
+    """The model that is applied to every frame."""
     style: Style = ""
+    """The painting, for scorers that have styles: a shipped one by name, or an image file: its
+    absolute path on the machine that runs the flow, or the address of a blob. Empty for the
+    scorer's default."""
     scorer_options: ScorerOptions = {}
+    """Further options of the scorer as JSON, such as {"strength": 0.7, "keep_colors": 1}, or
+    {"style": {"wave": 0.6, "/data/my.jpg": 0.4}} for a blend. What an address of a blob names is
+    fetched."""
     unit_seconds: UnitSeconds = 30.0
+    """Length of video that one scoring task does, in seconds; a short video is cut into four, of
+    4 s at least. Aim at 10 to 60 s of work per task."""
     comparison: bool = False
+    """Also make a clip with source and result side by side, beside the output; not of records."""
     on_damage: OnDamage = "refuse"
+    """What happens to a damaged video. "refuse" it, or "hold" the last good frame until the picture
+    is whole again; the report lists every stretch."""
     interlaced: Interlaced = "keep"
+    """"keep" the two fields of each frame interleaved, or "deinterlace" into one picture for each
+    frame."""
     hdr: Hdr = "refuse"
+    """What happens to HDR video that the scorer does not expect. "refuse" it, "tone-map" it to
+    standard range, or "pass" its values on as they are."""
     stability: Stability | None = None
+    """How steady the pictures are made, 0 to 1. 0 leaves them as the scorer made them, 1 is
+    steadiest. Empty for what suits the scorer."""
     mask: Mask = ""
+    """Where pictures are scored: a video with a picture for each frame of the video, or an image,
+    by absolute path or address. White is scored, black stays as it is, grey is mixed. Empty for
+    everywhere."""
 
 
 def all_options(style: str, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from framewright.storage import Store
 from tasks.login import open_here
 
 __all__ = [
+    "MASK_MARK",
     "SETTLED_SECONDS",
     "SUFFIXES",
     "Found",
@@ -26,6 +27,8 @@ SUFFIXES = (
     *(".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
 )
 """Ends of names that are taken for a video's where nothing else is configured."""
+MASK_MARK = ".mask"
+"""What stands before the suffix of a video that is no source, but the mask of one."""
 SETTLED_SECONDS = 10.0
 """A local file that was written later than that may still be growing."""
 
@@ -60,9 +63,10 @@ def is_below(address: str, folder: str) -> bool:
 
 
 def is_source_name(address: str, suffixes: Sequence[str]) -> bool:
-    """Whether an address ends as a source's does: a visible name, and one of the suffixes."""
-    name = address.rpartition("/")[2]
-    return not name.startswith(".") and name.lower().endswith(tuple(suffixes))
+    """Whether an address ends as a source's does: visible, with a suffix, and not as a mask's."""
+    name = address.rpartition("/")[2].lower()
+    is_mask = name.rpartition(".")[0].endswith(MASK_MARK)
+    return not name.startswith(".") and not is_mask and name.endswith(tuple(suffixes))
 
 
 def list_sources(folder: str, outputs: Sequence[str], suffixes: Sequence[str]) -> Iterator[Found]:

@@ -28,7 +28,7 @@ from flows.dispatch import (
     tries,
 )
 from flows.parameters import Look, MediaFolder, all_options
-from flows.sources import SUFFIXES, Found, list_sources
+from flows.sources import SUFFIXES, Found, is_source_name, list_sources
 from framewright.errors import InputError
 from framewright.outputs import result_names
 from framewright.scorers import create, outline
@@ -113,7 +113,7 @@ def _sweep(
     done = Sweep()
     runs = runs_of(client, _all_keys(sources, attempts))
     store, deployment = open_here(incoming), score_deployment(client)
-    notes = {info.key for info in store.list() if info.key.endswith(".yaml")}
+    beside = {info.key for info in store.list() if not is_source_name(info.key, SUFFIXES)}
     for found in sorted(sources, key=lambda one: (one.modified_seconds, one.video)):
         keys = attempt_keys(found.key, attempts)
         due = _due(client, [runs.get(key) for key in keys], keys, found, done)
@@ -127,7 +127,7 @@ def _sweep(
             (done.started if go_on(client, due) else done.under_way).append(found.video)
             continue
         try:
-            chosen = choose(store, found.name, look, notes.__contains__).look
+            chosen = choose(store, found.name, look, beside.__contains__).look
             unknown = due == found.key and not is_known(client, found.video) if newer else False
             if unknown and _has_result(found, chosen, newer):
                 done.finished.append(found.video)

@@ -32,7 +32,7 @@ class Rules:
         if not roots:
             return "nobody watches where it lies"
         if not is_source_name(arrival.video, self.suffixes):
-            return "its name does not end as a video's does"
+            return "its name is not that of a video to be scored"
         if arrival.size_bytes == 0:
             return "it is empty"
         return replace(arrival, root=max(roots, key=len))

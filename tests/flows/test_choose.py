@@ -3,6 +3,7 @@
 import json
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from azure.storage.blob import ContainerClient
@@ -12,10 +13,12 @@ from prefect.logging import disable_run_logger
 from flows.choose import MAX_NOTE_BYTES, Ours, _check_modest, choose
 from flows.on_arrival import on_arrival
 from flows.parameters import Look
+from flows.score_folder import score_folder
 from flows.score_video import score_video
+from flows.sweep import sweep
 from framewright.errors import InputError
 from framewright.settings import Settings
-from framewright.storage import LocalStore, RemoteFile, Store, place_of
+from framewright.storage import LocalStore, ObjectInfo, RemoteFile, Store, place_of
 from framewright.storage.azure import AzureStore
 from framewright.storage.base import Label
 
@@ -92,7 +95,7 @@ def test_another_scorer_does_not_get_the_style_of_the_one_before(store: Store) -
     ("note", "words"),
     [
         (b"style: oil", "names the style 'oil'. Known: .*starry_night.*such as sunset.jpg"),
-        (b"style: oil.jpg", "names the picture 'oil.jpg', and there is no 'a/oil.jpg'"),
+        (b"style: oil.jpg", "names the file 'oil.jpg', and there is no 'a/oil.jpg'"),
         (b"scorer: magic", "names the scorer 'magic'. Known: .*identity"),
         (b"unit_seconds: -1", "unit_seconds=-?'?-1"),
         (b"output: elsewhere", "output=.*Allowed names: scorer, style"),
@@ -154,6 +157,36 @@ def test_a_painting_lies_beside_the_note_that_names_it(tmp_path: Path, store: St
     assert (choice.look.style, choice.look.mask) == ("wave", f"{here}/a/b/mask.png")
 
 
+def test_a_video_that_is_a_mask_says_so_in_its_name(tmp_path: Path, store: Store) -> None:
+    store.put("a/c.mask.mov", b"pictures")
+    store.put("a/c.framewright.yaml", b"mask: c.mask.mov\n")
+    assert choose(store, "a/c.mp4", DEFAULT).look.mask == f"{tmp_path}/incoming/a/c.mask.mov"
+    store.put("a/c.framewright.yaml", b"mask: c.mov\n")
+    with pytest.raises(InputError, match=r"mask='c\.mov'.*a video NAME\.mask\.mp4"):
+        choose(store, "a/c.mp4", DEFAULT)
+    store.put("a/c.framewright.yaml", b"scorer_options: {weights: c.mask.mov}\n")
+    options = choose(store, "a/c.mp4", DEFAULT).look.scorer_options
+    assert options == {"weights": "c.mask.mov"}, "nothing but a mask"
+
+
+def test_who_has_listed_the_folder_is_not_asked_for_files_again(tmp_path: Path) -> None:
+    class Counted(LocalStore):
+        asked: list[str] = []  # noqa: RUF012
+
+        def stat(self, key: str) -> ObjectInfo | None:
+            self.asked.append(key)
+            return super().stat(key)
+
+    store = Counted(tmp_path)
+    store.put("framewright.yaml", b"style: oil.jpg")
+    store.put("oil.jpg", b"a picture")
+    there = {"framewright.yaml", "oil.jpg"}
+    store.asked.clear()
+    look = choose(store, "a.mp4", Look(), there.__contains__).look
+    assert look.style == f"{tmp_path}/oil.jpg"
+    assert "oil.jpg" not in store.asked
+
+
 def test_a_painting_in_a_blob_is_named_by_its_metadata(azure: str, settings: Settings) -> None:
     store = AzureStore(azure)
     store.put("a/sunset 1.jpg", b"a picture")
@@ -184,3 +217,14 @@ def test_a_look_is_what_can_be_chosen_for_a_run() -> None:
     assert set(properties) - for_a_run == set(Look.model_fields)
     defaults = Look().model_dump()
     assert {name: properties[name]["default"] for name in defaults} == defaults
+
+
+@pytest.mark.parametrize("name", Look.model_fields)
+def test_the_form_of_a_look_says_what_that_of_a_run_does(name: str) -> None:
+    def words(properties: dict[str, Any]) -> list[str]:
+        return str(properties[name].get("description")).split()
+
+    said = words(score_video.parameters.properties)
+    assert words(Look.model_json_schema()["properties"]) == said
+    for flow in (on_arrival, sweep, score_folder):
+        assert words(flow.parameters.definitions["Look"]["properties"]) == said

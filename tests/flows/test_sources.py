@@ -20,7 +20,7 @@ def place(path: Path, data: bytes = b"video", modified: float = LONG_AGO) -> Pat
 
 
 def test_only_whole_sources_outside_of_the_outputs_are_listed(tmp_path: Path) -> None:
-    for name in ("b.mp4", "a/c.MOV", "out/b.fast.mp4", "notes.txt", "a/.part.mp4"):
+    for name in ("b.mp4", "a/c.MOV", "out/b.fast.mp4", "notes.txt", "a/.part.mp4", "b.mask.mp4"):
         place(tmp_path / name)
     place(tmp_path / "empty.mp4", b"")
     place(tmp_path / "growing.mp4", modified=time.time() - 1)

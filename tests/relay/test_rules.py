@@ -37,8 +37,15 @@ def test_what_lies_below_a_watched_place_counts(video: str, root: str) -> None:
         ("/data/in/out/a.mp4", "it is a result"),
         ("az://acc/media/incoming2/a.mp4", "nobody watches where it lies"),
         ("az://other/media/incoming/a.mp4", "nobody watches where it lies"),
-        ("az://acc/media/incoming/a.framewright.yaml", "its name does not end as a video's does"),
-        ("az://acc/media/incoming/.a.mp4", "its name does not end as a video's does"),
+        (
+            "az://acc/media/incoming/a.framewright.yaml",
+            "its name is not that of a video to be scored",
+        ),
+        (
+            "az://acc/media/incoming/a.mask.mp4",
+            "its name is not that of a video to be scored",
+        ),
+        ("az://acc/media/incoming/.a.mp4", "its name is not that of a video to be scored"),
     ],
 )
 def test_what_does_not_count_is_told_why(video: str, why: str) -> None:
