@@ -19,7 +19,8 @@ from pathlib import Path
 from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob import BlobServiceClient, generate_container_sas
 
-from deployments.local_stack import PROJECT, Stack, StackError, add, wait_for
+from deployments.deploying import PROJECT
+from deployments.local_stack import Stack, StackError, add, wait_for
 from deployments.private import read_private, write_private, write_secret
 from deployments.processes import free_ports
 

@@ -10,6 +10,7 @@ the installed Prefect reads the file. As a command, also of ``make lint``::
 
 from __future__ import annotations
 
+import argparse
 import difflib
 import inspect
 import sys
@@ -242,7 +243,11 @@ def _join(where: str, key: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Check the files named, or ours; print what is wrong and return 1 where anything is."""
-    paths = [Path(text) for text in (sys.argv[1:] if arguments is None else arguments)] or [FILE]
+    parser = argparse.ArgumentParser(
+        prog="python -m deployments.lint", description="Find what Prefect drops from prefect.yaml."
+    )
+    parser.add_argument("files", nargs="*", type=Path, default=[FILE], metavar="FILE")
+    paths: list[Path] = parser.parse_args(arguments).files
     problems = [(path, problem) for path in paths for problem in lint(path)]
     for path, problem in problems:
         sys.stderr.write(f"{path.name}: {problem}\n")

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +20,7 @@ from pathlib import Path
 
 import httpx
 
+from deployments.deploying import PROJECT, PublishError, prefect_deploy
 from deployments.private import read_private
 from deployments.processes import Service, StackError, alone, free_ports, launch, stop_all
 from framewright.settings import cpu_cores
@@ -40,7 +40,6 @@ __all__ = [
     "wait_for",
 ]
 
-PROJECT = Path(__file__).resolve().parents[1]
 POOL = "framewright"
 DEPLOYMENT = "score-video/score-video"
 
@@ -198,18 +197,11 @@ def running(home: Path, *, workers: int = 0, cwd: Path | None = None) -> Iterato
 
 def deploy(stack: Stack) -> None:
     """Register the deployments of prefect.yaml that run on the local work pool."""
-    command = ["-m", "prefect", "--no-prompt", "deploy", "--name", DEPLOYMENT.rpartition("/")[2]]
-    done = subprocess.run(  # noqa: S603 - a fixed command
-        [sys.executable, *command],
-        cwd=PROJECT,
-        env=stack.environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=START_SECONDS,
-    )
-    if done.returncode:
-        raise StackError(f"`prefect deploy` failed:\n{(done.stdout + done.stderr)[-2000:]}")
+    name = DEPLOYMENT.rpartition("/")[2]
+    try:
+        prefect_deploy("--name", name, environment=stack.environment())
+    except PublishError as error:
+        raise StackError(str(error)) from error
 
 
 def _commands(stack: Stack, workers: int) -> dict[str, tuple[str, ...]]:
@@ -315,7 +307,10 @@ def _read_state(home: Path) -> Stack | None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
-    parser = argparse.ArgumentParser(description="Prefect, Dask and a worker on this machine.")
+    parser = argparse.ArgumentParser(
+        prog="python -m deployments.local_stack",
+        description="Prefect, Dask and a worker on this machine.",
+    )
     parser.add_argument("action", choices=["up", "status", "down"])
     parser.add_argument("--home", type=Path, default=PROJECT / ".demo")
     parser.add_argument("--workers", type=int, default=0, help="0 for one per CPU core")

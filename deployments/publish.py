@@ -9,19 +9,17 @@ seen and changed in the UI, and the next deployment takes them. As a command::
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-from prefect import get_client
 from prefect.client.schemas.actions import VariableCreate, VariableUpdate
 
+from deployments.api import ServerError, server_client
+from deployments.deploying import PROJECT, PublishError, prefect_deploy
 from deployments.lint import lint
 
-__all__ = ["INCOMING", "OUTGOING", "SWEEP_ACTIVE", "PublishError", "main", "publish"]
+__all__ = ["INCOMING", "OUTGOING", "SWEEP_ACTIVE", "main", "publish"]
 
-PROJECT = Path(__file__).resolve().parents[1]
 INCOMING = "framewright_incoming"
 OUTGOING = "framewright_outgoing"
 SWEEP_ACTIVE = "framewright_sweep_active"
@@ -29,19 +27,16 @@ ASKED_BY = {INCOMING: "--incoming", OUTGOING: "--outgoing", SWEEP_ACTIVE: "--swe
 """The variables that prefect.yaml names; Prefect deploys nonsense, or nothing, without them."""
 
 
-class PublishError(Exception):
-    """Nothing was deployed, or not all of it; the message says why."""
-
-
 def publish(variables: Mapping[str, str | bool]) -> None:
     """Set variables on the server, check that none is missing, and deploy.
 
     Raises:
         PublishError: prefect.yaml is wrong, a variable is missing, or Prefect refused something.
+        ServerError: there is no such server.
     """
     if problems := lint(PROJECT / "prefect.yaml"):
         raise PublishError("prefect.yaml:\n" + "\n".join(map(str, problems)))
-    with get_client(sync_client=True) as client:
+    with server_client() as client:
         for name, value in variables.items():
             if client.read_variable_by_name(name) is None:
                 client.create_variable(VariableCreate(name=name, value=value))
@@ -51,15 +46,7 @@ def publish(variables: Mapping[str, str | bool]) -> None:
     if missing:
         how = ", ".join(f"{name} ({ASKED_BY[name]})" for name in missing)
         raise PublishError(f"the server lacks variables: {how}. They are kept once given.")
-    done = subprocess.run(
-        [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise PublishError(f"`prefect deploy` failed:\n{(done.stdout + done.stderr)[-2000:]}")
+    prefect_deploy("--all")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -76,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }
     try:
         publish({name: value for name, value in given.items() if value is not None})
-    except PublishError as error:
+    except (PublishError, ServerError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     sys.stdout.write("all deployments of prefect.yaml are on the server\n")

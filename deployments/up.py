@@ -18,8 +18,10 @@ from azure.core.exceptions import AzureError
 from azure.storage.blob import ContainerClient
 
 from deployments import emulator, local_stack
-from deployments.local_stack import PROJECT, Stack, StackError
+from deployments.deploying import PROJECT
+from deployments.local_stack import Stack, StackError
 from deployments.private import new_password, read_private, write_private, write_secret
+from flows.sources import SUFFIXES, is_source_name
 
 __all__ = ["PASSWORD_FILE", "main", "put", "start"]
 
@@ -52,10 +54,11 @@ def put(home: Path, file: Path, style: str = "") -> str:
         style: a shipped painting by name, or an image file, which is put beside the video first.
 
     Raises:
-        StackError: no stack runs, there is no such file, or the storage did not take it.
+        StackError: no stack runs, there is no such file or style, or the storage did not take it.
     """
     if local_stack.attach(home) is None:
         raise StackError(f"no stack runs in {home}: make up")
+    _check_put(file, style)
     connection = (home / emulator.CONNECTION_STRING_FILE).read_text(encoding="utf-8")
     container = ContainerClient.from_connection_string(connection, "incoming")
     painting = Path(style) if style and Path(style).is_file() else None
@@ -73,6 +76,23 @@ def put(home: Path, file: Path, style: str = "") -> str:
     except (OSError, AzureError) as error:
         raise StackError(f"{file} was not put: {type(error).__name__}") from error
     return f"{emulator.INCOMING}/{file.name}"
+
+
+def _check_put(file: Path, style: str) -> None:
+    """Refuse what would start no run, or one that fails."""
+    from framewright.scorers.fast.weights import style_names
+
+    if not file.is_file():
+        raise StackError(
+            f"{str(file)!r} is not a file: name a video, make put VIDEO=my.mp4 [STYLE=my.jpg]"
+        )
+    if not file.stat().st_size:
+        raise StackError(f"{str(file)!r} is empty (0 bytes), which starts no run.")
+    if style and style not in style_names() and not Path(style).is_file():
+        raise StackError(
+            f"{style!r} is neither an image file nor one of the paintings "
+            f"{', '.join(style_names())}."
+        )
 
 
 def _keep_password(home: Path) -> None:
@@ -142,7 +162,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         if options.action == "put":
             for file in options.files:
-                sys.stdout.write(f"{put(options.home, file, options.style)}\n")
+                address = put(options.home, file, options.style)
+                starts = is_source_name(address, SUFFIXES)
+                more = "" if starts else ": starts no run, for it is not called as a video is"
+                sys.stdout.write(f"{address}{more}\n")
             return 0
         stack = local_stack.attach(options.home)
         if stack is None and options.action == "up":

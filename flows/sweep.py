@@ -236,6 +236,6 @@ def _page(done: Sweep) -> str:
         lines += [f"## {heading}: {len(found)}", ""]
         shown = found[:MOST_LINES] if name != "finished" else []
         lines += [f"- `{one.replace('`', '')}`" for one in shown]
-        lines += [f"- and {len(found) - len(shown)} more"] if len(shown) < len(found) else []
+        lines += [f"- and {len(found) - len(shown)} more"] if 0 < len(shown) < len(found) else []
         lines.append("")
     return "\n".join(lines)

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import yaml
-from prefect import get_client
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
-from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.exceptions import ObjectNotFound
 
+from deployments.api import ServerError, server_client
 from deployments.pools.templates import KINDS, PoolError, base_job_template
 
 __all__ = ["create", "main"]
@@ -27,11 +27,11 @@ def create(kind: str, name: str = DEFAULT_NAME, defaults: dict[str, Any] | None 
     """Make a work pool, or give one of the same type our template.
 
     Raises:
-        PoolError: the values do not fit, there is a pool of another type with this name, or the
-            server refused it.
+        PoolError: the values do not fit, or there is a pool of another type with this name.
+        ServerError: there is no such server, or it refused the pool.
     """
     template = base_job_template(kind, defaults)
-    with get_client(sync_client=True) as client:
+    with server_client() as client:
         try:
             there = client.read_work_pool(name)
         except ObjectNotFound:
@@ -41,15 +41,12 @@ def create(kind: str, name: str = DEFAULT_NAME, defaults: dict[str, Any] | None 
                 f"there is a work pool {name!r} for {there.type} already, which cannot become one "
                 f"for {KINDS[kind]}: give another --name, or delete it first."
             )
-        try:
-            if there is None:
-                client.create_work_pool(
-                    WorkPoolCreate(name=name, type=KINDS[kind], base_job_template=template)
-                )
-            else:  # its limits and queues stay as they are
-                client.update_work_pool(name, WorkPoolUpdate(base_job_template=template))
-        except PrefectHTTPStatusError as error:
-            raise PoolError(f"the server refused the work pool: {error.response.text}") from error
+        if there is None:
+            client.create_work_pool(
+                WorkPoolCreate(name=name, type=KINDS[kind], base_job_template=template)
+            )
+        else:  # its limits and queues stay as they are
+            client.update_work_pool(name, WorkPoolUpdate(base_job_template=template))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         create(options.kind, options.name, _values(options.settings))
-    except PoolError as error:
+    except (PoolError, ServerError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     sys.stdout.write(f"work pool {options.name} ({KINDS[options.kind]}) is ready\n")

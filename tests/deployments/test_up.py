@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments import emulator, up
+from deployments import emulator, local_stack, up
 from deployments.local_stack import Stack, StackError
 from deployments.private import read_private, write_private, write_secret
 
@@ -75,6 +75,38 @@ def test_scoring_may_not_touch_media_and_the_relay_may_not_write() -> None:
     assert set(emulator.RIGHTS["dask workers"]) == {"ops/work"}
     assert all(set(rights) <= set("rl") for rights in emulator.RIGHTS["relay"].values())
     assert set(emulator.RIGHTS["prefect worker"]["media/incoming"]) == set("rl")
+
+
+@pytest.mark.parametrize(
+    ("name", "style", "words"),
+    [
+        ("", "", r"'\.' is not a file: name a video, make put VIDEO=my\.mp4"),
+        ("gone.mp4", "", r"gone\.mp4' is not a file"),
+        ("empty.mp4", "", r"empty\.mp4' is empty"),
+        ("my.mp4", "stary_night", "'stary_night' is neither an image file nor .* starry_night, "),
+        ("my.mp4", "/nowhere/my.jpg", r"'/nowhere/my\.jpg' is neither an image file nor"),
+    ],
+)
+def test_what_would_start_no_run_or_a_bad_one_is_not_put(
+    name: str, style: str, words: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(home)
+    monkeypatch.setattr(local_stack, "attach", lambda _: "one runs")
+    (home / "my.mp4").write_bytes(b"video")
+    (home / "empty.mp4").touch()
+    with pytest.raises(StackError, match=words):
+        up.put(home, Path(name), style)
+
+
+def test_what_is_no_source_is_put_and_told(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(up, "put", lambda _, file, style: f"az://media/incoming/{file.name}")
+    assert up.main(["put", "a.mp4", "a.mask.mp4", "framewright.yaml", "--home", str(home)]) == 0
+    [source, mask, note] = capsys.readouterr().out.splitlines()
+    assert source == "az://media/incoming/a.mp4"
+    assert mask.startswith("az://media/incoming/a.mask.mp4: starts no run")
+    assert "starts no run" in note
 
 
 def test_nothing_is_put_where_nothing_runs(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

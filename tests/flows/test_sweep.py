@@ -273,6 +273,7 @@ def test_a_page_stays_small(tmp_path: Path) -> None:
     page = module._page(done)
     assert len(page) < 30_000
     assert "- and 800 more" in page
+    assert "more" not in module._page(module.Sweep(finished=["/in/a.mp4"])), "they are only counted"
 
 
 def test_results_are_found_by_every_stem_of_their_names() -> None:

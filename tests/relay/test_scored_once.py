@@ -25,6 +25,7 @@ from azure.storage.blob import ContainerClient
 from azure.storage.queue import QueueClient
 
 from deployments import emulator, local_stack, up
+from deployments.deploying import PROJECT
 from deployments.private import read_private, write_private
 from tests.azurite import Queues
 from tests.relay.events import cloud_event, grid_event, message
@@ -64,7 +65,7 @@ class Everything:
         subprocess.run(
             [sys.executable, "-m", "deployments.publish", "--sweep", "off"],
             env=self.stack.environment(),
-            cwd=local_stack.PROJECT,
+            cwd=PROJECT,
             check=True,
             stdout=subprocess.DEVNULL,
         )
