@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from framewright.delivery import deliver, send
 from framewright.files import file_sha256
 from framewright.journal import recording
@@ -16,19 +13,12 @@ from framewright.stitch import Stitched
 from framewright.storage import Place, RemoteFile
 from tasks.login import open_here
 from tasks.logs import engine_logs
-from tasks.policy import RETRIES, RETRY_DELAYS_SECONDS, worth_retrying
+from tasks.policy import step
 
 __all__ = ["deliver_clip", "deliver_video"]
 
 
-@task(
-    name="deliver",
-    task_run_name="deliver {target.name}",
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS_SECONDS,
-    retry_condition_fn=worth_retrying,
-    cache_policy=NO_CACHE,
-)
+@step("deliver", "deliver {target.name}")
 def deliver_video(
     stitched: Stitched, target: Place, *, origin: Origin, store: str, job_key: str
 ) -> Stitched:
@@ -38,14 +28,7 @@ def deliver_video(
         return deliver(opened, load_manifest(opened, job_key), stitched, target, origin)
 
 
-@task(
-    name="deliver",
-    task_run_name="deliver {target.name}",
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS_SECONDS,
-    retry_condition_fn=worth_retrying,
-    cache_policy=NO_CACHE,
-)
+@step("deliver", "deliver {target.name}")
 def deliver_clip(
     clip: Path, target: RemoteFile, *, origin: Origin, store: str, job_key: str
 ) -> str:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from prefect import task
 from prefect.artifacts import create_markdown_artifact
-from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
 from framewright.plan import load_manifest
@@ -17,7 +15,7 @@ from framewright.score import scored_unit
 from framewright.stitch import Stitched
 from tasks.login import open_here
 from tasks.logs import engine_logs
-from tasks.policy import RETRIES, RETRY_DELAYS_SECONDS, worth_retrying
+from tasks.policy import step
 
 __all__ = ["publish_report", "report_key"]
 
@@ -27,14 +25,7 @@ def report_key(flow_run_id: str, name: str) -> str:
     return f"reports/{flow_run_id}/{name}"
 
 
-@task(
-    name="report",
-    task_run_name="report",
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS_SECONDS,
-    retry_condition_fn=worth_retrying,
-    cache_policy=NO_CACHE,
-)
+@step("report", "report")
 def publish_report(
     source: Path,
     stitched: Stitched,

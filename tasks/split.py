@@ -5,27 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from framewright.journal import recording
 from framewright.plan import Split, split
 from framewright.types import ProgressCallback, ScorerIdentity, Treatment
 from tasks.login import open_here
 from tasks.logs import engine_logs
-from tasks.policy import RETRIES, RETRY_DELAYS_SECONDS, worth_retrying
+from tasks.policy import step
 
 __all__ = ["split_video"]
 
 
-@task(
-    name="split",
-    task_run_name="split {source.name}",
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS_SECONDS,
-    retry_condition_fn=worth_retrying,
-    cache_policy=NO_CACHE,
-)
+@step("split", "split {source.name}")
 def split_video(
     source: Path,
     *,

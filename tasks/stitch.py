@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from framewright.journal import recording
 from framewright.plan import load_manifest
 from framewright.sources import Origin
@@ -14,19 +11,12 @@ from framewright.stitch import Stitched, stitch
 from framewright.types import ProgressCallback
 from tasks.login import open_here
 from tasks.logs import engine_logs
-from tasks.policy import RETRIES, RETRY_DELAYS_SECONDS, worth_retrying
+from tasks.policy import step
 
 __all__ = ["stitch_video"]
 
 
-@task(
-    name="stitch",
-    task_run_name="stitch {output.name}",
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS_SECONDS,
-    retry_condition_fn=worth_retrying,
-    cache_policy=NO_CACHE,
-)
+@step("stitch", "stitch {output.name}")
 def stitch_video(
     source: Path,
     output: Path,

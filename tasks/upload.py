@@ -5,28 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from framewright.journal import recording
 from framewright.plan import Split, upload
 from framewright.sources import Origin, remember
 from framewright.types import ProgressCallback
 from tasks.login import open_here
 from tasks.logs import engine_logs
-from tasks.policy import RETRIES, RETRY_DELAYS_SECONDS, worth_retrying
+from tasks.policy import step
 
 __all__ = ["upload_bundles"]
 
 
-@task(
-    name="upload",
-    task_run_name="upload {split.bundles} bundles",
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS_SECONDS,
-    retry_condition_fn=worth_retrying,
-    cache_policy=NO_CACHE,
-)
+@step("upload", "upload {split.bundles} bundles")
 def upload_bundles(
     split: Split,
     *,

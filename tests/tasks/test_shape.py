@@ -20,7 +20,7 @@ def decorated(folder: str, decorator: str) -> Iterator[Any]:
                 yield pytest.param(node, id=f"{folder}.{node.name}")
 
 
-@pytest.mark.parametrize("node", list(decorated("tasks", "task")))
+@pytest.mark.parametrize("node", list(decorated("tasks", "step")))
 def test_a_task_is_documented_and_thin(node: ast.FunctionDef) -> None:
     assert ast.get_docstring(node)
     body = node.body[1:]
@@ -37,5 +37,5 @@ def test_a_flow_is_short(node: ast.FunctionDef) -> None:
 
 
 def test_there_is_something_to_check() -> None:
-    assert len(list(decorated("tasks", "task"))) >= 5
+    assert len(list(decorated("tasks", "step"))) >= 5
     assert len(list(decorated("flows", "flow"))) >= 1
