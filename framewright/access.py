@@ -50,7 +50,13 @@ class _Tried(Generic[Result]):
 
 
 def shown_address(address: str) -> str:
-    """Return an address as it may be shown: without tokens, and without a password."""
+    """Return an address as it may be shown: without tokens, and without a password.
+
+    A "?" in a path is one of the file's name.
+    """
+    is_path = "://" not in address or address.startswith("file://")
+    if is_path and "sig=" not in address.lower():
+        return address
     scheme, separator, rest = without_secrets(address).partition("://")
     host, slash, path = rest.partition("/")
     return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"

@@ -18,7 +18,7 @@ from framewright.cli_compare import add_compare
 from framewright.cli_doctor import add_doctor
 from framewright.cli_options import add_scorer_options, chosen
 from framewright.cli_progress import ProgressLine
-from framewright.errors import FramewrightError, InputError
+from framewright.errors import FramewrightError, InputError, ScorerFailed
 
 if TYPE_CHECKING:
     from framewright.sources import Origin
@@ -296,9 +296,14 @@ def _styles(_: argparse.Namespace) -> int:
 def _scorers(_: argparse.Namespace) -> int:
     from framewright.scorers import describe, scorer_names
 
+    status = EXIT_DONE
     for name in scorer_names():
-        print(f"{name:12s} {describe(name)}")
-    return EXIT_DONE
+        try:
+            print(f"{name:12s} {describe(name)}")
+        except ScorerFailed as error:
+            print(f"{name:12s} BAD: {error}")
+            status = EXIT_FAILED
+    return status
 
 
 def _settings(_: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import secrets
 import sys
@@ -17,10 +18,10 @@ from typing import Literal
 from packaging.requirements import Requirement
 
 from framewright import __version__
-from framewright.errors import InputError, StoreDenied, StoreUnavailable
+from framewright.errors import InputError, ScorerFailed, StoreDenied, StoreUnavailable
 from framewright.gpus import gpu_count
 from framewright.sandbox import FILES, enforceable
-from framewright.settings import get_settings
+from framewright.settings import Settings, get_settings
 from framewright.storage import LocalStore, Store, open_store, without_queries
 
 __all__ = ["Finding", "examine"]
@@ -28,6 +29,8 @@ __all__ = ["Finding", "examine"]
 _PREFECT_TIMEOUT_SECONDS = 3.0
 _CODECS = {"libx264": "MP4, MOV and MKV outputs", "libvpx-vp9": "WebM outputs"}
 
+_OTHERS = ("FRAMEWRIGHT_RELAY_", "FRAMEWRIGHT_IMAGE")
+"""Begins of variables that the relay and Compose read."""
 _EXTRAS = {
     "flow": "Prefect runs",
     "azure": "a work store in Azure Blob storage",
@@ -53,6 +56,8 @@ def examine() -> list[Finding]:
         _pins,
         _codecs,
         _sandbox,
+        _variables,
+        _scorers,
         _styles,
         _gpu,
         _store,
@@ -141,11 +146,35 @@ def _sandbox() -> Iterator[Finding]:
     )
 
 
+def _variables() -> Iterator[Finding]:
+    """A setting whose name is misspelt has no effect, and nobody would say so."""
+    known = [f"FRAMEWRIGHT_{name.upper()}" for name in Settings.model_fields]
+    for name in sorted(os.environ):
+        ours = name.startswith("FRAMEWRIGHT_") and not name.startswith(_OTHERS)
+        if ours and name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            advice = f"Did you mean {near[0]}? " if near else ""
+            advice += "`framewright settings` lists them all."
+            yield Finding("environment", "note", f"{name} is no setting: it has no effect", advice)
+
+
+def _scorers() -> Iterator[Finding]:
+    from framewright.scorers import describe, scorer_names
+
+    whole = []
+    for name in scorer_names():
+        try:
+            describe(name)
+            whole.append(name)
+        except ScorerFailed as error:
+            advice = "Mend or uninstall its package; the other scorers work without it."
+            yield Finding("scorers", "problem", error.message, advice)
+    yield Finding("scorers", "ok", ", ".join(whole))
+
+
 def _styles() -> Iterator[Finding]:
-    from framewright.scorers import scorer_names
     from framewright.scorers.fast.weights import style_names, weights_sha256
 
-    yield Finding("scorers", "ok", ", ".join(scorer_names()))
     yield Finding("weights of fast", "ok", f"{len(style_names())} styles, {weights_sha256()[:12]}")
 
 

@@ -264,6 +264,7 @@ class TestTokens:
         assert said.count("the SAS token of the address: service SAS of a container") == 2
         assert token.rpartition("sig=")[2] not in said
         assert shown_address(f"https://me:secret@host/a?{token}") == "https://host/a"
+        assert shown_address(f"{ACCOUNT}.blob.core.windows.net/a?{token}").endswith("net/a")
 
 
 def allowed(path: Path, **options: Any) -> dict[str, str]:
@@ -283,6 +284,15 @@ class TestFiles:
         assert nothing["write"].verdict == "ok"
         assert os.listdir(tmp_path) == ["a.mp4"], "what was written is gone"
         assert allowed(tmp_path)["write"] == "note"
+
+    @pytest.mark.parametrize("name", ["what now?.mp4", "a@b?c.mp4"])
+    def test_a_question_mark_is_one_of_the_name(
+        self, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (tmp_path / name).write_bytes(b"123")
+        for address in (f"{tmp_path}/{name}", f"file://{tmp_path}/{name}"):
+            assert main(["doctor", address]) == 0
+            assert capsys.readouterr().out.splitlines()[0] == address
 
     def test_what_cannot_be_written_or_is_no_file(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "pipe")

@@ -556,7 +556,7 @@ class TestOther:
     ) -> None:
         monkeypatch.setenv("FRAMEWRIGHT_SCRATCH_FOLDER", str(tmp_path / "nowhere"))
         get_settings.cache_clear()
-        assert str(tmp_path / "nowhere") in refused(capsys, "plan", cfr25.path, *PLAIN, status=1)
+        assert str(tmp_path / "nowhere") in refused(capsys, "plan", cfr25.path, *PLAIN)
 
     def test_plan_of_nothing(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert "not_found" in refused(capsys, "plan", tmp_path / "nothing.mp4", *PLAIN)
@@ -576,6 +576,16 @@ class TestOther:
         ours = {"checkpoint", "color", "detect", "exported", "fast", "gatys", "identity"}
         assert {line.split()[0] for line in said.splitlines()} == ours
         assert "Options: style, image" in said
+
+    def test_a_scorer_that_cannot_be_loaded_hides_no_other(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        install_scorer(tmp_path, "bad", "import nowhere_at_all")
+        monkeypatch.syspath_prepend(str(tmp_path))
+        assert main(["scorers"]) == 1
+        said = capsys.readouterr().out
+        assert "bad          BAD: scorer 'bad' cannot be loaded" in said
+        assert "identity     Returns each frame as it came" in said
 
     def test_settings(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["settings"]) == 0

@@ -15,6 +15,7 @@ from framewright.doctor import Finding, examine
 from framewright.settings import get_settings
 from framewright.storage import open_store
 from tests.azurite import Azurite
+from tests.support import install_scorer
 
 
 def found(what: str) -> Finding:
@@ -94,6 +95,27 @@ def test_a_setting_that_is_not_possible_is_a_finding(monkeypatch: pytest.MonkeyP
     get_settings.cache_clear()
     problems = [f for f in examine() if f.verdict == "problem"]
     assert any("FRAMEWRIGHT_QUALITY_CRF=99" in f.found for f in problems)
+
+
+def test_a_misspelt_setting_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRAMEWRIGHT_BATCHFRAMES", "3")
+    monkeypatch.setenv("FRAMEWRIGHT_BATCH_FRAMES", "3")
+    monkeypatch.setenv("FRAMEWRIGHT_RELAY_WATCH", "/in")
+    finding = found("environment")
+    assert finding.verdict == "note"
+    assert finding.found.startswith("FRAMEWRIGHT_BATCHFRAMES is no setting")
+    assert "Did you mean FRAMEWRIGHT_BATCH_FRAMES?" in finding.advice
+
+
+def test_a_scorer_that_cannot_be_loaded_is_a_finding(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    install_scorer(tmp_path, "bad", "import nowhere_at_all")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    [bad, others] = [one for one in examine() if one.what == "scorers"]
+    assert (bad.verdict, others.verdict) == ("problem", "ok")
+    assert "'plugin_bad'" in bad.found
+    assert "bad" not in others.found.split(", ")
 
 
 def test_a_gpu_that_torch_cannot_use(monkeypatch: pytest.MonkeyPatch) -> None:

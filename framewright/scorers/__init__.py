@@ -45,7 +45,14 @@ def scorer_names() -> list[str]:
 @lru_cache(maxsize=32)
 def _load(name: str) -> type[AnyScorer]:
     for entry in entry_points(group=GROUP, name=name):
-        loaded: type[AnyScorer] = entry.load()
+        try:
+            loaded: type[AnyScorer] = entry.load()
+        except Exception as error:  # its code may raise whatever it likes
+            package = entry.dist.name if entry.dist else "unknown"
+            raise ScorerFailed(
+                f"scorer {name!r} cannot be loaded: {entry.value!r}, which the package {package!r} "
+                f"names, raised {type(error).__name__}: {error}."
+            ) from error
         return loaded
     raise ScorerOptionError(
         f"unknown scorer {name!r}. Installed scorers: {', '.join(scorer_names())}."
@@ -65,7 +72,8 @@ def create(
     Raises:
         ScorerOptionError: no such scorer, an option it does not take, one that it needs and does
             not get, or a value of another type or out of range.
-        ScorerFailed: it has not the methods that its result needs.
+        ScorerFailed: it cannot be loaded, has not the methods that its result needs, or another
+            name in its identity.
     """
     factory = _load(name)
     allowed = _options(factory)
@@ -74,6 +82,11 @@ def create(
         raise ScorerOptionError(
             f"scorer {name!r} takes no option {', '.join(map(repr, unknown))}. "
             f"Its options: {', '.join(allowed) or 'none'}."
+        )
+    if missing := [repr(one) for one in _needed(factory) if one not in options]:
+        raise ScorerOptionError(
+            f"scorer {name!r} needs the option {' and '.join(missing)}: --option NAME=VALUE, or in "
+            f"the flow scorer_options. Its options: {', '.join(allowed)}."
         )
     try:
         if _PROGRESS in inspect.signature(factory).parameters:
@@ -90,6 +103,11 @@ def create(
         raise ScorerFailed(
             f"scorer {name!r} says that it makes {scorer.identity.result}, and lacks a part of "
             "what that needs; see Scorer and RecordScorer in framewright.scorers.base."
+        )
+    if scorer.identity.name != name:
+        raise ScorerFailed(
+            f"scorer {name!r} is called {scorer.identity.name!r} in its identity, and workers look "
+            "for it under that name: it must be that of its entry point."
         )
     return scorer
 
@@ -155,3 +173,13 @@ def describe(name: str) -> str:
 
 def _options(factory: type[AnyScorer]) -> list[str]:
     return [name for name in inspect.signature(factory).parameters if name != _PROGRESS]
+
+
+def _needed(factory: type[AnyScorer]) -> list[str]:
+    parameters = inspect.signature(factory).parameters
+    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [
+        name
+        for name, one in parameters.items()
+        if one.default is one.empty and one.kind not in variable and name != _PROGRESS
+    ]

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from framewright.assets import assets_of
-from framewright.errors import EnvironmentMismatch, ScorerOptionError
+from framewright.errors import EnvironmentMismatch, ScorerFailed, ScorerOptionError
 from framewright.outputs import result_names
 from framewright.scorers import Scorer, create, describe, outline, rebuild, scorer_names
 from framewright.scorers.asset import Asset
@@ -258,6 +258,33 @@ def test_what_names_its_results_only_it_knows(
 def test_an_option_that_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install_scorer(tmp_path, "needy", PLUGIN.replace("strength=1.0", "strength"))
     monkeypatch.syspath_prepend(str(tmp_path))
-    said = r"scorer 'needy' does not work with the options \(none\): .*'strength'"
+    said = r"scorer 'needy' needs the option 'strength': --option .* Its options: strength\."
     with pytest.raises(ScorerOptionError, match=said):
         create("needy", {})
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "words"),
+    [
+        ("bad", "import nowhere_at_all", "'plugin_bad:Plugin', which the package 'plugin_bad' na"),
+        ("empty", "", "raised AttributeError: "),
+        (
+            "other",
+            PLUGIN,
+            "is called 'negative' in its identity, and workers look for it under that name",
+        ),
+    ],
+)
+def test_a_package_that_is_broken(
+    name: str, source: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_scorer(tmp_path, name, source)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ScorerFailed, match=words):
+        create(name, {})
+
+
+@pytest.mark.parametrize(("scorer", "option"), [("detect", "weights"), ("exported", "model")])
+def test_options_that_shipped_scorers_need(scorer: str, option: str) -> None:
+    with pytest.raises(ScorerOptionError, match=f"scorer '{scorer}' needs the option '{option}'"):
+        create(scorer, {})
