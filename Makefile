@@ -32,7 +32,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[azure,flow,records,dev]'
 	@touch $@
 
-demo: $(STAMP) ## stylise a clip: make demo [VIDEO=my.mp4] [STYLE=wave] [SCORER=fast] [KEEP=1] [FRESH=1]
+demo: $(STAMP) ## stylise a clip: make demo [VIDEO=my.mp4] [STYLE=wave or my.jpg] [SCORER=fast] [KEEP=1] [FRESH=1]
 	@$(BIN)/python demo/run.py
 
 up: $(STAMP) $(AZURITE_STAMP) ## start all of it here: storage, server, cluster, worker, relay

@@ -76,20 +76,27 @@ class Wish:
             raise DemoError(f"there is no file {str(video)!r}: give one as VIDEO=PATH.")
         if scorer not in scorer_names():
             raise DemoError(f"unknown SCORER {scorer!r}. Known: {', '.join(scorer_names())}.")
-        if scorer in PAINTERS and style not in style_names():
-            raise DemoError(f"unknown STYLE {style!r}. Known: {', '.join(style_names())}.")
+        if style not in style_names() and Path(style).is_file():
+            style = str(Path(style).absolute())
+        elif scorer in PAINTERS and style not in style_names():
+            raise DemoError(
+                f"unknown STYLE {style!r}. Known: {', '.join(style_names())}; or give the path of "
+                "an image file."
+            )
         keep, fresh = (os.environ.get(name, "") not in ("", "0") for name in ("KEEP", "FRESH"))
         return cls(video.absolute(), scorer, style, keep, fresh)
 
     @property
     def look(self) -> str:
-        return self.style or self.scorer
+        return Path(self.style).name or self.scorer
 
     @property
     def folder(self) -> Path:
         """Where the results of this video in this look go."""
-        stem = re.sub(r"[^\w.]+", "-", self.video.stem).strip("-.")[:60]
-        return OUTPUT / f"{stem or 'video'}-{self.look}"
+        stem, look = (
+            re.sub(r"[^\w.]+", "-", name).strip("-.")[:60] for name in (self.video.stem, self.look)
+        )
+        return OUTPUT / f"{stem or 'video'}-{look or 'image'}"
 
 
 class Terminal:

@@ -53,6 +53,15 @@ def test_a_wish_that_cannot_be_granted_is_refused(
         Wish.from_environment()
 
 
+def test_a_painting_may_be_an_image(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (video.parent / "my sunset.jpg").touch()
+    monkeypatch.chdir(video.parent)
+    monkeypatch.setenv("STYLE", "my sunset.jpg")
+    wish = Wish.from_environment()
+    assert (wish.style, wish.look) == (f"{video.parent}/my sunset.jpg", "my sunset.jpg")
+    assert wish.folder == PROJECT / "output" / "harbour-01-my-sunset.jpg"
+
+
 @pytest.mark.parametrize("stem", ["..", "-", "夜", "x" * 200, HOSTILE])
 def test_every_name_gives_a_folder_inside_output(
     video: Path, monkeypatch: pytest.MonkeyPatch, stem: str
