@@ -12,6 +12,7 @@ from torch import Tensor
 
 from framewright.scorers.fast.network import ConditionalStyleNet
 from framewright.scorers.fast.predictor import StylePredictor
+from framewright.scorers.fast.weights import WEIGHTS_FILE, WEIGHTS_FORMAT
 from training.paintings import PAINTINGS, statistics
 
 __all__ = ["export", "write_styles"]
@@ -24,19 +25,19 @@ def export(
     arguments: argparse.Namespace,
     step: int,
 ) -> None:
-    """Write ``fast-v2.safetensors`` (half precision) and ``styles.json`` into ``--out``."""
+    """Write the weights file (half precision) and ``styles.json`` into ``--out``."""
     tensors = {f"trunk.{name}": value for name, value in net.state_dict().items()}
     tensors |= {f"predictor.{name}": value for name, value in predictor.state_dict().items()}
     tensors["predictor.out.bias"] = tensors["predictor.out.bias"] + styles.mean(dim=0)
     tensors |= {f"style.{p.name}": styles[row] for row, p in enumerate(PAINTINGS)}
     half = {name: value.to(torch.float16).contiguous().clone() for name, value in tensors.items()}
     metadata = {
-        "format": "framewright-fast-2",
+        "format": WEIGHTS_FORMAT,
         "styles": json.dumps([p.name for p in PAINTINGS]),
         "steps": str(step),
         "seed": str(arguments.seed),
     }
-    save_file(half, arguments.out / "fast-v2.safetensors", metadata)
+    save_file(half, arguments.out / WEIGHTS_FILE, metadata)
     write_styles(arguments.paintings, arguments.out / "styles.json")
 
 

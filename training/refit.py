@@ -10,15 +10,15 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from framewright.scorers.fast.fit import Networks, fit_style
-from framewright.scorers.fast.weights import tensors_under
+from framewright.scorers.fast.weights import WEIGHTS_FILE, tensors_under
 from training.paintings import PAINTINGS, load_painting
 
 __all__ = ["refit"]
 
 
 def refit(arguments: argparse.Namespace) -> None:
-    """Replace the style vectors in ``fast-v2.safetensors`` of ``--out`` by fitted ones."""
-    path = arguments.out / "fast-v2.safetensors"
+    """Replace the style vectors in the weights file of ``--out`` by fitted ones."""
+    path = arguments.out / WEIGHTS_FILE
     with safe_open(path, "pt") as file:
         metadata = file.metadata()
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

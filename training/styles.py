@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from framewright.scorers.fast.colours import Colours
 from framewright.scorers.fast.predictor import style_statistics
 from training.losses import StyleTarget, joined, statistics
 from training.paintings import PAINTINGS
@@ -35,16 +36,21 @@ class Bank:
     wanted: list[StyleTarget]
     """What ``style_loss`` compares with."""
 
+    colours: Colours
+    """What ``layout_distance`` compares with."""
+
     def save(self, path: Path) -> None:
         """Write it to a file."""
         rows = [(level.mean, level.gram, level.covariance) for level in self.wanted]
-        torch.save({"statistics": self.statistics, "wanted": rows}, path)
+        state = {"statistics": self.statistics, "wanted": rows}
+        torch.save(state | {"colours": (self.colours.mean, self.colours.covariance)}, path)
 
     @classmethod
     def load(cls, path: Path) -> Bank:
         """Read it back."""
         state = torch.load(path, weights_only=True)
-        return cls(state["statistics"], [StyleTarget(*row) for row in state["wanted"]])
+        wanted = [StyleTarget(*row) for row in state["wanted"]]
+        return cls(state["statistics"], wanted, Colours(*state["colours"]))
 
 
 class StyleMaker:
@@ -63,16 +69,17 @@ class StyleMaker:
 
     def bank(self, vgg: VggSlice, count: int) -> Bank:
         """Make ``count`` styles and look at them once."""
-        numbers, rows = [], []
+        numbers, rows, pictures = [], [], []
         for _ in range(count):
             picture = self.one()[None]
+            pictures.append(picture)
             with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
                 maps = vgg.before_relu(picture)
                 half = vgg.before_relu(F.avg_pool2d(picture, 2))
                 numbers.append(style_statistics(maps, half))
                 seen = [F.relu(scale[depth]) for scale in (maps, half) for depth in DEPTHS]
                 rows.append([statistics(features) for features in seen])
-        return Bank(torch.cat(numbers), joined(rows))
+        return Bank(torch.cat(numbers), joined(rows), Colours.of(torch.cat(pictures)))
 
     def one(self) -> Tensor:
         """A style (3, 208, 208) in [0, 1], never an empty one."""

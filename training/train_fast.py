@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor
 
+from framewright.scorers.fast.colours import Colours, layout_distance
 from framewright.scorers.fast.network import STYLE_LENGTH, ConditionalStyleNet
 from framewright.scorers.fast.predictor import StylePredictor
 from framewright.scorers.fast.weights import tensors_under
@@ -27,7 +29,7 @@ from training import losses
 from training.data import Contents
 from training.export import export
 from training.paintings import PAINTINGS, load_painting
-from training.schedule import STAGES, Stage
+from training.schedule import REFINED, STAGES, Stage
 from training.sheet import contact_sheet
 from training.styles import Bank, StyleMaker
 from training.vgg import VggSlice
@@ -39,7 +41,10 @@ _SYNTHETIC_STYLE = 0.3
 _FAR = 0.5
 """Style loss from which on a picture pulls no harder: one odd style must not drown the others."""
 
-_MADE_UP = 320
+_ASTRAY = 1.0
+"""The same for the layout of the colours: a painting of nearly one colour has large numbers."""
+
+_MADE_UP = 640
 """Styles made out of the paintings, for the predictor."""
 
 _NOISE = 0.02
@@ -59,6 +64,9 @@ class Trainer:
     optimiser: torch.optim.Optimizer
     vgg: VggSlice
     wanted: list[losses.StyleTarget]
+    colours: Colours
+    """Rows as in ``wanted``."""
+
     statistics: Tensor
     """(made-up styles, STATISTICS); their targets follow those of the paintings in ``wanted``."""
 
@@ -86,6 +94,8 @@ class Trainer:
             style = losses.style_loss(self.vgg, painted, self.wanted, index, features)
             keep = losses.content_loss(features[-1], kept)
             smooth = losses.roughness(painted)
+            with torch.autocast("cpu", enabled=False):
+                layout = layout_distance(content, painted, self.colours.rows(index))
             hatch = losses.hatch(painted, content)
             twice = self.step % 2 == 0
             steady = self._steady(stage, wide, painted, vectors) if twice else 0 * smooth
@@ -97,6 +107,7 @@ class Trainer:
             + stage.smooth * smooth
             + stage.steady * steady
             + stage.hatch * hatch
+            + stage.layout * layout / layout.detach().clamp_min(_ASTRAY)
         ).mean()
         self.optimiser.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
@@ -113,6 +124,7 @@ class Trainer:
             "smooth": smooth.mean().item(),
             "steady": steady.mean().item() if twice else None,
             "hatch": hatch.mean().item(),
+            "layout": layout.mean().item(),
             "gradient": length.item(),
             "each": [
                 [PAINTINGS[i].name, s]
@@ -177,20 +189,23 @@ def build(arguments: argparse.Namespace) -> Trainer:
     generator = torch.Generator().manual_seed(arguments.seed)
     vgg = VggSlice(arguments.vgg).to(memory_format=torch.channels_last)
     with torch.no_grad():
-        named = losses.targets(vgg, [load_painting(p, arguments.paintings) for p in PAINTINGS])
+        paintings = [load_painting(p, arguments.paintings) for p in PAINTINGS]
+        named = losses.targets(vgg, paintings)
     bank = _bank(arguments, vgg)
     wanted = losses.joined([named, bank.wanted])
+    colours = _colours(paintings, bank)
     net, predictor = ConditionalStyleNet(), StylePredictor()
     styles = _neutral_style().repeat(len(PAINTINGS), 1)
     step = 0
     if arguments.weights:
-        load_trunk(arguments.weights, net, styles)
-        step = sum(stage.steps for stage in STAGES[:-1])
-    predictor.mean.copy_(bank.statistics.mean(dim=0))
-    predictor.deviation.copy_(bank.statistics.std(dim=0).clamp_min(1e-3))
-    with torch.no_grad():
-        predictor.out.weight.mul_(0.1)
-        predictor.out.bias.zero_()
+        load_weights(arguments.weights, net, predictor, styles)
+        step = sum(stage.steps for stage in STAGES[:REFINED])
+    else:
+        predictor.mean.copy_(bank.statistics.mean(dim=0))
+        predictor.deviation.copy_(bank.statistics.std(dim=0).clamp_min(1e-3))
+        with torch.no_grad():
+            predictor.out.weight.mul_(0.1)
+            predictor.out.bias.zero_()
     rows = torch.nn.Parameter(styles)
     net = net.to(memory_format=torch.channels_last)
     groups: list[dict[str, Any]] = [
@@ -201,7 +216,17 @@ def build(arguments: argparse.Namespace) -> Trainer:
     optimiser = torch.optim.Adam(groups, lr=STAGES[0].rate[0])
     contents = Contents(arguments.photos, generator, synthetic=_SYNTHETIC)
     return Trainer(
-        net, predictor, rows, optimiser, vgg, wanted, bank.statistics, contents, generator, step
+        net,
+        predictor,
+        rows,
+        optimiser,
+        vgg,
+        wanted,
+        colours,
+        bank.statistics,
+        contents,
+        generator,
+        step,
     )
 
 
@@ -214,12 +239,33 @@ def _bank(arguments: argparse.Namespace, vgg: VggSlice) -> Bank:
     return Bank.load(path)
 
 
-def load_trunk(path: Path, net: ConditionalStyleNet, styles: Tensor) -> None:
-    """Take trunk and styles from exported weights."""
+def _colours(paintings: list[Tensor], bank: Bank) -> Colours:
+    """Those of the paintings, then those of the made-up styles."""
+    each = [*map(Colours.of, paintings), bank.colours]
+    return Colours(torch.cat([c.mean for c in each]), torch.cat([c.covariance for c in each]))
+
+
+def load_weights(
+    path: Path, net: ConditionalStyleNet, predictor: StylePredictor, styles: Tensor
+) -> None:
+    """Take trunk, predictor and styles (paintings, STYLE_LENGTH) from exported weights.
+
+    Weights of version 2, which did not see the frame itself at full size, paint as they did.
+    """
     tensors = {name: value.float() for name, value in load_file(path).items()}
-    net.load_state_dict(tensors_under("trunk.", tensors))
+    trunk, guess, named = (
+        tensors_under(prefix, tensors) for prefix in ("trunk.", "predictor.", "style.")
+    )
+    missing = STYLE_LENGTH - len(guess["out.bias"])
+    more = torch.cat((torch.ones(missing // 2), torch.zeros(missing // 2)))
     for row, painting in enumerate(PAINTINGS):
-        styles[row] = tensors[f"style.{painting.name}"]
+        styles[row] = torch.cat((named[painting.name], more))
+    guess["out.bias"] = torch.cat((guess["out.bias"], more)) - styles.mean(dim=0)
+    guess["out.weight"] = F.pad(guess["out.weight"], (0, 0, 0, missing))
+    unseen = net.leave.in_channels - trunk["leave.weight"].shape[1]
+    trunk["leave.weight"] = F.pad(trunk["leave.weight"], (0, 0, 0, 0, 0, unseen))
+    net.load_state_dict(net.state_dict() | trunk)
+    predictor.load_state_dict(guess)
 
 
 def _neutral_style() -> Tensor:

@@ -1,8 +1,7 @@
 """Colour transfer from a painting: instant, stable, and needs no weights.
 
-The linear Monge-Kantorovich map of Pitié and Kokaram, "The linear Monge-Kantorovitch colour
-mapping for example-based colour transfer" (CVMP 2007), equation 11: of all linear maps that give a
-frame's colours the mean and covariance of the painting's, the one that moves colours least.
+Of all linear maps that give a frame's colours the mean and covariance of the painting's, it takes
+the one that moves colours least; see ``framewright.scorers.transport``.
 """
 
 from __future__ import annotations
@@ -91,29 +90,16 @@ class ColorTransferScorer:
 
     def score(self, frames: torch.Tensor) -> torch.Tensor:
         """Map the colours of each frame, shape (N, 3, H, W), by its own statistics."""
-        import torch
+        from framewright.scorers.transport import colour_map
 
         count, channels, height, width = frames.shape
         colors = frames.reshape(count, channels, height * width)
         mean = colors.mean(dim=2, keepdim=True)
         centred = colors - mean
         covariance = centred @ centred.transpose(1, 2) / (height * width)
-        eye = torch.eye(3, device=frames.device)
-        root = _power(covariance + _REGULARISATION * eye, 0.5)
-        inverse = _power(covariance + _REGULARISATION * eye, -0.5)
-        transport = inverse @ _power(root @ self._target @ root, 0.5) @ inverse
-        mapped = transport @ centred + self._target_mean[:, None]
+        turned = colour_map(covariance, self._target, _REGULARISATION) @ centred
+        mapped = turned + self._target_mean[:, None]
         return mapped.reshape(frames.shape).clamp(0.0, 1.0)
-
-
-def _power(matrices: torch.Tensor, exponent: float) -> torch.Tensor:
-    """Power of symmetric positive matrices, shape (N, 3, 3)."""
-    import torch
-
-    values, vectors = torch.linalg.eigh(matrices.double())
-    powered = vectors @ torch.diag_embed(values.clamp_min(1e-12) ** exponent)
-    result: torch.Tensor = (powered @ vectors.transpose(-1, -2)).to(matrices.dtype)
-    return result
 
 
 def _rounded(values: Sequence[float]) -> list[float]:

@@ -88,6 +88,6 @@ class TestColours:
         losses = palette_distance(Colours.of(contents), Colours.of(flat)) + layout_distance(
             contents.detach(), contents, Colours.of(flat)
         )
-        losses.backward()  # type: ignore[no-untyped-call]
+        losses.sum().backward()  # type: ignore[no-untyped-call]
         assert contents.grad is not None
         assert bool(contents.grad.isfinite().all())

@@ -17,6 +17,7 @@ from framewright.errors import ScorerOptionError
 from framewright.outputs import resolve_output
 from framewright.scorers import create, describe, outline, rebuild
 from framewright.scorers.fast import fit
+from framewright.scorers.fast.network import STYLE_LENGTH
 from framewright.scorers.fast.vector import text_of, vector_of
 from framewright.scorers.fast.weights import load_weights, style_names
 from framewright.scorers.styles import parse_style
@@ -204,7 +205,7 @@ class TestRefused:
             {"numbers": "not base64"},
             {"numbers": "ä"},
             {"numbers": 5},
-            {"numbers": text_of(torch.full((1568,), float("inf")))},
+            {"numbers": text_of(torch.full((STYLE_LENGTH,), float("inf")))},
             {"images": "abc"},
             {"style": ["wave"]},
         ],

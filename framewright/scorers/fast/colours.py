@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from framewright.scorers.transport import colour_map, matrix_power
+
 __all__ = ["Colours", "layout_distance", "luma_distance", "palette_distance"]
 
 _FLOOR = 1e-3
@@ -35,6 +37,10 @@ class Colours:
         centred = pixels - mean[:, :, None]
         return cls(mean, centred @ centred.transpose(1, 2) / pixels.shape[2])
 
+    def rows(self, index: Tensor) -> Colours:
+        """Those of the pictures that ``index`` (N,) names."""
+        return Colours(self.mean[index], self.covariance[index])
+
 
 def luma_distance(have: Colours, want: Colours) -> Tensor:
     """How far some pictures together are from a painting, relative to its variance.
@@ -52,26 +58,24 @@ def palette_distance(have: Colours, want: Colours) -> Tensor:
     Hue and saturation so count as much as brightness does.
     """
     mean, covariance = _difference(have, want)
-    whiten = _whitening(want)
+    whiten = _whitening(want)[0]
     return ((whiten @ mean).square().sum() + (whiten @ covariance @ whiten).square().sum()) / 3
 
 
 def layout_distance(contents: Tensor, painted: Tensor, want: Colours) -> Tensor:
     """How far the painted colours are from the contents', brought to the painting's, cell by cell.
 
-    Each content gets the painting's mean and covariance by the linear Monge-Kantorovich map
-    (Pitié and Kokaram 2007, equation 11): what differs in colour should still differ. Relative
-    to the painting's deviations, as in ``palette_distance``.
+    One number for each picture; ``want`` is of one painting for each, or of one for all. Each
+    content gets the painting's mean and covariance by ``colour_map``: what differs in colour should
+    still differ. Relative to the painting's deviations, as in ``palette_distance``.
     """
     with torch.no_grad():
         have = Colours.of(contents)
-        own = have.covariance + _FLOOR * torch.eye(3)
-        root, inverse = _power(own, 0.5), _power(own, -0.5)
-        transport = inverse @ _power(root @ want.covariance @ root, 0.5) @ inverse
+        transport = colour_map(have.covariance, want.covariance, _FLOOR)
         centred = contents.flatten(2) - have.mean[:, :, None]
         moved = (transport @ centred + want.mean[:, :, None]).reshape(contents.shape).clamp(0, 1)
     off = F.avg_pool2d(painted - moved, _CELL).flatten(2)
-    return (_whitening(want) @ off).square().mean()
+    return (_whitening(want) @ off).square().mean(dim=(1, 2))
 
 
 def _difference(have: Colours, want: Colours) -> tuple[Tensor, Tensor]:
@@ -79,12 +83,4 @@ def _difference(have: Colours, want: Colours) -> tuple[Tensor, Tensor]:
 
 
 def _whitening(want: Colours) -> Tensor:
-    return _power(want.covariance[0] + _FLOOR * torch.eye(3), -0.5)
-
-
-def _power(matrices: Tensor, exponent: float) -> Tensor:
-    """Power of symmetric positive matrices (..., 3, 3)."""
-    values, vectors = torch.linalg.eigh(matrices)
-    powered = values.clamp_min(1e-9) ** exponent
-    result: Tensor = vectors @ torch.diag_embed(powered) @ vectors.transpose(-1, -2)
-    return result
+    return matrix_power(want.covariance + _FLOOR * torch.eye(3), -0.5)

@@ -31,7 +31,7 @@ from framewright.scorers.runtime import cpu_has_bf16
 
 __all__ = ["FIT_VERSION", "Networks", "fit_style", "shipped_networks"]
 
-FIT_VERSION = "3"
+FIT_VERSION = "4"
 """Changes whenever the same painting would get other numbers."""
 
 _PAINTING_SIDE = 520
@@ -198,7 +198,7 @@ def _loss(
     colours = Colours.of(painted)
     total = total + _LUMA * luma_distance(colours, wanted.colours)
     total = total + _PALETTE * palette_distance(colours, wanted.colours)
-    total = total + _LAYOUT * layout_distance(contents, painted, wanted.colours)
+    total = total + _LAYOUT * layout_distance(contents, painted, wanted.colours).mean()
     return total, painted
 
 

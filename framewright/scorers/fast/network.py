@@ -33,7 +33,10 @@ _BLOCKS = 5
 _FLOOR = 1e-3
 """Added to the variance. Higher than usual: empty frames must not become amplified noise."""
 
-STYLE_LENGTH = 2 * (32 + 64 + 2 * _BLOCKS * 64 + 32 + 16)
+_SEEN = 8
+"""Channels that see the frame itself, beside those that the decoder brings back to its size."""
+
+STYLE_LENGTH = 2 * (32 + 64 + 2 * _BLOCKS * 64 + 32 + 16 + _SEEN)
 """Numbers per style: a scale and a shift for every channel of every normalisation."""
 
 
@@ -108,7 +111,8 @@ class ConditionalStyleNet(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.up = _Conv(64, 32, 3, offset)
         self.fine = _Conv(32, 16, 3, offset + 64)
-        self.leave = nn.Conv2d(16, 3, 5)
+        self.see = _Conv(3, _SEEN, 3, offset + 64 + 32)
+        self.leave = nn.Conv2d(16 + _SEEN, 3, 5)
 
     def forward(self, frames: Tensor, style: Tensor) -> Tensor:
         """Paint a batch of frames.
@@ -122,13 +126,15 @@ class ConditionalStyleNet(nn.Module):
         """
         height, width = frames.shape[-2:]
         right, bottom = _missing(width), _missing(height)
-        x = F.pad(frames, (0, right, 0, bottom), mode="replicate") if right or bottom else frames
-        x = F.relu(self.enter(x, style))
+        if right or bottom:
+            frames = F.pad(frames, (0, right, 0, bottom), mode="replicate")
+        x = F.relu(self.enter(frames, style))
         x = F.relu(self.down(x, style))
         for block in self.blocks:
             x = block(x, style)
         x = F.relu(self.up(self._twice(x), style))
-        x = F.relu(self.fine(self._twice(x), style))
+        x = torch.cat((self.fine(self._twice(x), style), self.see(frames, style)), dim=1)
+        x = F.relu(x)
         x = torch.sigmoid(self.leave(F.pad(x, (2, 2, 2, 2), mode="reflect")))
         return x[..., :height, :width] if right or bottom else x
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = [
+    "WEIGHTS_FILE",
+    "WEIGHTS_FORMAT",
     "Style",
     "load_predictor",
     "load_weights",
@@ -26,8 +28,8 @@ __all__ = [
     "weights_sha256",
 ]
 
-_FORMAT = "framewright-fast-2"
-_FILE = "fast-v2.safetensors"
+WEIGHTS_FORMAT = "framewright-fast-3"
+WEIGHTS_FILE = "fast-v3.safetensors"
 _TRUNK, _STYLE, _PREDICTOR = "trunk.", "style.", "predictor."
 
 
@@ -77,7 +79,7 @@ def style_names() -> tuple[str, ...]:
 @functools.cache
 def weights_sha256() -> str:
     """Hash of the shipped weights file, in hexadecimal."""
-    return hashlib.sha256(_read(_FILE)).hexdigest()
+    return hashlib.sha256(_read(WEIGHTS_FILE)).hexdigest()
 
 
 def load_weights() -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -108,11 +110,11 @@ def load_predictor() -> dict[str, Tensor]:
 def _tensors() -> dict[str, Tensor]:
     from safetensors.torch import load
 
-    data = _read(_FILE)
+    data = _read(WEIGHTS_FILE)
     length = int.from_bytes(data[:8], "little")
     found = json.loads(data[8 : 8 + length]).get("__metadata__", {}).get("format")
-    if found != _FORMAT:
-        raise ValueError(f"the weights have format {found}; expected {_FORMAT}")
+    if found != WEIGHTS_FORMAT:
+        raise ValueError(f"the weights have format {found}; expected {WEIGHTS_FORMAT}")
     return {name: tensor.float() for name, tensor in load(data).items()}
 
 
