@@ -2,7 +2,8 @@
 
 A blob appears only by one request: a Put Blob for small ones, the commit of its staged blocks for
 large ones. Every request carries the MD5 of its bytes, which the service verifies; the MD5 of the
-whole is kept with the blob, and verified by whoever reads it.
+whole is kept with the blob, and verified by whoever reads it; or its sha256 is, where readers know
+that.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import io
 import itertools
 import secrets
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
 from azure.core import MatchConditions
-from azure.core.exceptions import IncompleteReadError
-from azure.storage.blob import BlobBlock, BlobClient, ContentSettings
+from azure.storage.blob import BlobBlock, BlobClient
 
 from framewright.errors import StoreKeyError, StoreUnavailable
 from framewright.settings import Settings, get_settings
@@ -41,13 +40,12 @@ from framewright.storage.blob_calls import (
     NotThere,
 )
 from framewright.storage.blob_client import connect
-from framewright.storage.blob_read import BlobReader, md5, only
+from framewright.storage.blob_put import PutBlob, kept
+from framewright.storage.blob_read import BlobReader, md5
 from framewright.storage.blocks import PieceStream, block_bytes_for, in_order, read_blocks
 
 __all__ = ["AzureStore"]
 
-_MD5_FIRST_BYTES = 1 << 20
-"""Of no more bytes the MD5 goes before them: it takes no noticeable time."""
 _ATTEMPTS = 5
 """How often a put or a read is begun where other writers of the same key come between."""
 
@@ -146,16 +144,16 @@ class AzureStore:
     def _put(
         self, key: str, blob: BlobClient, source: _Source, overwrite: bool, label: Label | None
     ) -> ObjectInfo:
+        by_sha256 = source.by_sha256 and label is None
         blocks = read_blocks(source.stream, block_bytes_for(source.size_bytes, self._block_bytes))
         first, second = next(blocks, b""), next(blocks, b"")
         if second:
-            answer = self._put_blocks(
-                key, blob, itertools.chain((first, second), blocks), overwrite, label
-            )
+            blocks = itertools.chain((first, second), blocks)
+            answer = self._put_blocks(key, blob, blocks, overwrite, label, keep_md5=not by_sha256)
             size_bytes = answer.pop("size_bytes")
         else:
             size_bytes = len(first)
-            put = _PutBlob(blob, first, overwrite, label, source.by_sha256 and label is None)
+            put = PutBlob(blob, first, overwrite, label, by_sha256)
             answer = self._call(put, "write", f"write {key!r}")
         return _info(key, size_bytes, answer["etag"], answer["last_modified"])
 
@@ -166,6 +164,8 @@ class AzureStore:
         blocks: Iterator[bytes],
         overwrite: bool,
         label: Label | None,
+        *,
+        keep_md5: bool,
     ) -> dict[str, Any]:
         """Stage blocks, several at a time, under names that are this put's own; commit them."""
         ours, digest, size_bytes = secrets.token_hex(8), md5(), 0
@@ -173,7 +173,8 @@ class AzureStore:
         def numbered() -> Iterator[tuple[str, bytes]]:
             nonlocal size_bytes
             for number, block in enumerate(blocks):
-                digest.update(block)
+                if keep_md5:
+                    digest.update(block)
                 size_bytes += len(block)
                 yield f"{ours}-{number:06d}", block
 
@@ -187,7 +188,7 @@ class AzureStore:
             return name
 
         names = list(in_order(stage, numbered(), self._threads))
-        more = _kept(label, bytearray(digest.digest()))
+        more = kept(label, bytearray(digest.digest()) if keep_md5 else None)
         if not overwrite:
             more["match_condition"] = MatchConditions.IfMissing
         answer = self._call(
@@ -320,49 +321,6 @@ class AzureStore:
         return True
 
 
-class _PutBlob:
-    """One Put Blob, of whose bytes the service computes the MD5; callable again and again.
-
-    Most bytes go with their MD5, and are refused if they do not match. Of many that are read by
-    their sha256 the MD5 is computed while they are on their way, and compared with the service's:
-    where they came changed, the next call replaces them, and only them.
-    """
-
-    def __init__(
-        self, blob: BlobClient, data: bytes, overwrite: bool, label: Label | None, by_sha256: bool
-    ) -> None:
-        self._late = by_sha256 and len(data) > _MD5_FIRST_BYTES
-        self._blob = blob
-        self._data = data
-        self._overwrite = overwrite
-        self._label = label
-        self._spoilt = ""
-        """ETag of what we have put and came changed."""
-
-    def __call__(self) -> dict[str, Any]:
-        late = self._late and not self._spoilt
-        more: dict[str, Any] = {**_kept(self._label), **only(self._spoilt)}
-        digest = md5()
-        thread = threading.Thread(target=digest.update, args=(self._data,))
-        if late:
-            thread.start()
-        try:
-            answer: dict[str, Any] = self._blob.upload_blob(
-                self._data,
-                length=len(self._data),
-                overwrite=self._overwrite or bool(self._spoilt),
-                validate_content=not late,
-                **more,
-            )
-        finally:
-            if late:
-                thread.join()
-        if late and bytes(answer.get("content_md5") or b"") != digest.digest():
-            self._spoilt = answer["etag"]
-            raise IncompleteReadError("the bytes changed on their way")
-        return answer
-
-
 @contextmanager
 def _opened(data: bytes | Path | BinaryIO, key: str) -> Iterator[_Source]:
     if isinstance(data, bytes):
@@ -376,15 +334,6 @@ def _opened(data: bytes | Path | BinaryIO, key: str) -> Iterator[_Source]:
             yield _Source(stream, data.stat().st_size, 0, by_sha256=True)
     else:
         yield _Source(data, 0, data.tell() if data.seekable() else None)
-
-
-def _kept(label: Label | None, md5: bytearray | None = None) -> dict[str, Any]:
-    """Arguments with which the SDK keeps a label and an MD5 with a blob."""
-    kind = {"content_type": label.content_type} if label else {}
-    if md5 is not None or label:
-        more: dict[str, Any] = {"content_settings": ContentSettings(content_md5=md5, **kind)}
-        return {**more, "metadata": dict(label.metadata)} if label else more
-    return {}
 
 
 def _info(key: str, size_bytes: int, etag: str, modified: datetime) -> ObjectInfo:

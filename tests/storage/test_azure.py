@@ -220,6 +220,23 @@ class TestFailuresOnTheWay:
         assert store.read("k") == bundle.read_bytes()
         assert store.stat("k") == info
 
+    def test_a_large_file_is_verified_also_where_its_sha256_is_not_known(
+        self, through: Store, proxy: Proxy, tmp_path: Path
+    ) -> None:
+        """Its readers know the sha256; no MD5 of the whole is kept, and ranges bring their own."""
+        bundle = tmp_path / "bundle"
+        bundle.write_bytes(LARGE)
+        proxy.faults = [("PUT", "bad request")]
+        through.put("k", bundle)
+        for get in (through.read, lambda key: through.download(key, tmp_path / "out")):
+            got = len(proxy.requests)
+            get("k")
+            ranges = len(proxy.requests) - got
+            proxy.faults = [("GET", "bad answer")] * 2  # the first is of an answer not taken
+            get("k")
+            assert len(proxy.requests) - got == 2 * ranges + 1
+        assert (tmp_path / "out").read_bytes() == through.read("k") == LARGE
+
     @pytest.mark.parametrize("data", [b"small", LARGE], ids=["small", "large"])
     def test_a_reader_that_knows_the_sha256_gets_that_or_nothing(
         self, data: bytes, through: Store, proxy: Proxy, tmp_path: Path
