@@ -139,7 +139,8 @@ def _contrast(detail: Floats) -> Floats:
     height, width = detail.shape
     cells = (max(1, width // _DETAIL_CELL), max(1, height // _DETAIL_CELL))
     squares = cv2.resize(detail * detail, cells, interpolation=cv2.INTER_AREA)
-    return cast(Floats, cv2.blur(squares, (_DETAIL_CELLS, _DETAIL_CELLS)))
+    means = cv2.blur(squares, (_DETAIL_CELLS, _DETAIL_CELLS))  # running sums: may fall below 0
+    return cast(Floats, np.maximum(means, 0))
 
 
 def _bytes(frame: Picture) -> NDArray[np.uint8]:

@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 
 from framewright.steady.measure import FlickerMeter, fine_detail
-from framewright.steady.stabiliser import Stabiliser, history_frames, kept_share
+from framewright.steady.stabiliser import (
+    Stabiliser,
+    _contrast,
+    history_frames,
+    kept_share,
+)
 from tests.steady.clips import Rgb, pan, planar, repainted, texture
 
 STABILITY = 0.95
@@ -111,6 +116,14 @@ def test_any_size_is_taken(size: tuple[int, int]) -> None:
     seen = [texture(*size, seed=number) for number in (0, 0, 0)]
     for picture, steady in zip(seen, steadied(seen, repainted(seen)), strict=True):
         assert steady.shape == picture.shape
+
+
+def test_flat_beside_detail_has_no_negative_contrast() -> None:
+    """Rounding once made it -1e-16, its root no number, and cells of the picture black."""
+    dice = np.random.default_rng(6)
+    detail = np.zeros((180, 320), np.float32)
+    detail[:50] = dice.normal(0, 1, (50, 320)) * 10 ** dice.uniform(-6, 1, (50, 1))
+    assert _contrast(detail).min() >= 0
 
 
 def test_equal_runs_give_equal_bits(frames: list[Rgb]) -> None:
