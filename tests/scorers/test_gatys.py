@@ -31,7 +31,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """A painting and an encoder of random weights."""
     monkeypatch.setenv("FRAMEWRIGHT_CACHE_FOLDER", str(tmp_path / "cache"))
     image, encoder = tmp_path / "painting.png", tmp_path / "encoder.safetensors"
-    Image.effect_mandelbrot((48, 40), (-2, -1.5, 1, 1.5), 50).save(image)
+    Image.effect_mandelbrot((76, 64), (-2, -1.5, 1, 1.5), 50).save(image)
     encoder.write_bytes(random_slice())
     return {"style": str(image), "encoder": str(encoder)}
 
@@ -58,7 +58,7 @@ def losses(files: dict[str, str], frames: Tensor, pictures: Tensor) -> Tensor:
 
 
 def test_it_lowers_the_loss_and_more_steps_lower_it_more(files: dict[str, str]) -> None:
-    frames = moving(2)
+    frames = moving(2, 64, 72)
     before, few, many = (
         losses(files, frames, pictures)
         for pictures in (
@@ -126,6 +126,14 @@ def test_it_may_start_from_a_painted_picture(files: dict[str, str]) -> None:
         ready({**files, **FEW, "painted_start": value}).score(moving(1)) for value in (False, True)
     )
     assert (plain - painted).abs().mean() > 0.01
+
+
+def test_where_a_unit_began_is_forgotten(files: dict[str, str]) -> None:
+    frames = moving(18, 72, 84)
+    options = {**files, "steps": 4, "short_side": 72}
+    whole, later = ready(options).score(frames), ready(options).score(frames[4:])
+    apart = (whole[4:] - later).abs().mean((1, 2, 3))
+    assert apart[-1] < 0.4 * apart[0]
 
 
 def test_at_a_cut_it_begins_again(files: dict[str, str]) -> None:

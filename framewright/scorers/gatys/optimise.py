@@ -16,6 +16,7 @@ from torch import Tensor
 
 from framewright.perceptual.base import Encoder
 from framewright.perceptual.slices import VggEncoder
+from framewright.scorers.gatys.contrast import contrasts, with_contrasts
 from framewright.scorers.gatys.follow import Follower, as_bytes
 from framewright.scorers.gatys.lbfgs import minimise
 from framewright.scorers.gatys.losses import StyleTarget, relative_loss
@@ -24,12 +25,15 @@ from framewright.scorers.gatys.start import FirstGuess, colours_of
 
 __all__ = ["Plain", "Remembered", "Steady"]
 
-_COLD_FACTOR = 2
+_COLD_FACTOR = 4
 """A frame with none before it gets so many times the evaluations, at half and at full size."""
-_COLD_STEP, _WARM_STEP = 0.03, 0.01
+_COLD_STEP, _WARM_STEP = 0.03, 0.003
 """First change of the values in [0, 1], root mean square."""
 _STEADINESS = 100.0
 """Weight of staying near to the picture before: see docs/adr/0012."""
+_RETURN = 0.1
+"""Share of the guess at a frame in the picture that was led to it. What was before fades, so that
+pictures depend less on where their unit began."""
 _HUE_WEIGHT = 6.0
 """See ``minimise``: encoders see grey far better than hues."""
 _LEAST_SIDE, _MULTIPLE = 64, 4
@@ -47,6 +51,14 @@ class Remembered:
     """RGB, shape (H, W, 3)."""
     picture: Tensor
     """Shape (1, 3, H, W)."""
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What a painting is like at one size."""
+
+    target: StyleTarget
+    contrasts: Tensor
 
 
 class Plain:
@@ -73,8 +85,8 @@ class Steady:
         strength: see ``relative_loss``.
         steps: evaluations for a frame that follows another.
         side: shorter side at which larger frames are optimised, in pixels.
-        painted: start from pictures of the network that ``fast`` ships, not from frames in the
-            painting's colours: broader strokes, a higher loss.
+        painted: start from what ``FirstGuess`` makes of frames, not from frames in the painting's
+            colours: broader strokes, a higher loss.
     """
 
     def __init__(
@@ -93,22 +105,24 @@ class Steady:
         )
         self._guess = FirstGuess(encoder, painting) if painted else colours_of(painting).score
         self._follow = Follower()
-        self._targets: dict[int, StyleTarget] = {}
+        self._sizes: dict[int, _Seen] = {}
 
     def __call__(self, frame: Tensor, before: Remembered | None) -> tuple[Tensor, Remembered]:
         """Optimise a frame (1, 3, H, W); return its picture, and what the next one needs."""
         small = _shrunk(frame, self._side)
         height, width = small.shape[-2:]
         content = _extended(small)
-        start = torch.lerp(content, self._guess(content), min(1.0, 2 * self._strength))
+        guess = with_contrasts(self._guess(content), self._seen(min(content.shape[-2:])).contrasts)
+        start = torch.lerp(content, guess, min(1.0, 2 * self._strength))
         seen, led = as_bytes(content), None
         if before is not None and before.frame.shape == seen.shape:
             led = self._follow(before.frame, seen, before.picture)
         if led is None:
             picture = self._cold(content, start)
         else:
-            start = torch.lerp(start, led[0], led[1])
-            picture = self._optimised(content, start, self._steps, _WARM_STEP, led)
+            aim = torch.lerp(led[0], start, _RETURN)
+            start = torch.lerp(start, aim, led[1])
+            picture = self._optimised(content, start, self._steps, _WARM_STEP, (aim, led[1]))
         result = picture[..., :height, :width]
         return _enlarged(result, small, frame), Remembered(seen, picture)
 
@@ -128,7 +142,7 @@ class Steady:
         first_step: float,
         led: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
-        target = self._target(min(content.shape[-2:]))
+        target = self._seen(min(content.shape[-2:])).target
         loss = relative_loss(
             self._encoder,
             target,
@@ -141,12 +155,12 @@ class Steady:
         picture, _ = minimise(loss, start, steps, first_step, _HUE_WEIGHT)
         return picture.clamp(0, 1)
 
-    def _target(self, side: int) -> StyleTarget:
-        """Return the painting as it is when its shorter side is as long as a frame's, or less."""
-        if side not in self._targets:
+    def _seen(self, side: int) -> _Seen:
+        """Look at the painting with its shorter side as long as a frame's, or less."""
+        if side not in self._sizes:
             painting = _extended(_shrunk(self._painting, side))
-            self._targets[side] = StyleTarget(self._encoder, painting)
-        return self._targets[side]
+            self._sizes[side] = _Seen(StyleTarget(self._encoder, painting), contrasts(painting))
+        return self._sizes[side]
 
 
 def _shrunk(pictures: Tensor, side: int) -> Tensor:

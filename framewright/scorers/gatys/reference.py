@@ -27,9 +27,9 @@ def optimised(
     frame: Tensor,
     style_weight: float,
     steps: int,
-    watch: Callable[[float], None] | None = None,
+    watch: Callable[[float, Tensor], None] | None = None,
 ) -> Tensor:
-    """Optimise one frame (1, 3, S, S) as the reference does; tell each loss to ``watch``."""
+    """Optimise one frame (1, 3, S, S) as the reference does; show each loss and picture."""
     picture = frame.clone(memory_format=torch.contiguous_format).requires_grad_()
     objective = reference_loss(encoder, target, frame, style_weight)
     optimiser = torch.optim.LBFGS([picture])
@@ -43,7 +43,7 @@ def optimised(
         loss.backward()  # type: ignore[no-untyped-call]
         calls += 1
         if watch:
-            watch(float(loss.detach()))
+            watch(float(loss.detach()), picture.detach())
         return loss.detach()
 
     while calls <= steps:

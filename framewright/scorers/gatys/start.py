@@ -18,6 +18,9 @@ _SIDE, _SOFT_SIDE = 192, 16
 """Pixels of the shorter side of the painting, and of what is left of it when only its large shapes
 are, for the choice of a style."""
 
+_SHARE = 0.5
+"""Of what is painted in the guess; the rest is the frame in the painting's colours."""
+
 
 def colours_of(painting: Tensor) -> ColorTransferScorer:
     """Return what gives frames the colours of a painting (1, 3, H, W)."""
@@ -30,7 +33,9 @@ def colours_of(painting: Tensor) -> ColorTransferScorer:
 
 
 class FirstGuess:
-    """Paints frames in the shipped style nearest to a painting, and gives them its colours.
+    """Mixes frames painted in the shipped style nearest to a painting with themselves, recoloured.
+
+    Both are in the painting's colours. The mixture keeps what is to be seen in the frame.
 
     The choice depends on the painting alone, so it is the same in all units: the painting's large
     shapes are painted in every style, and the one that restores most of it is taken. Where none
@@ -49,8 +54,9 @@ class FirstGuess:
 
     @torch.no_grad()
     def __call__(self, frames: Tensor) -> Tensor:
-        """Paint frames (N, 3, H, W)."""
-        return self._painted(frames, self.style)
+        """Guess at frames (N, 3, H, W)."""
+        painted = self._painted(frames, self.style)
+        return torch.lerp(self._colours.score(frames), painted, _SHARE)
 
     def _painted(self, frames: Tensor, style: str) -> Tensor:
         if style:
