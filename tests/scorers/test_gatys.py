@@ -133,7 +133,7 @@ def test_where_a_unit_began_is_forgotten(files: dict[str, str]) -> None:
     options = {**files, "steps": 4, "short_side": 72}
     whole, later = ready(options).score(frames), ready(options).score(frames[4:])
     apart = (whole[4:] - later).abs().mean((1, 2, 3))
-    assert apart[-1] < 0.4 * apart[0]
+    assert apart[-1] < 0.5 * apart[0]
 
 
 def test_at_a_cut_it_begins_again(files: dict[str, str]) -> None:
@@ -294,7 +294,7 @@ class TestOptions:
             ({"compat": "yes"}, "compat of scorer 'gatys' is a bool"),
             ({"compat": True, "encoder": "small"}, "use encoder=vgg19"),
             ({"compat": True, "strength": 0.4}, "leave strength"),
-            ({"encoder": "no/such.pth"}, "cannot be read"),
+            ({"encoder": "no/such.pth"}, "and there is no file .no/such.pth"),
             ({"painting": "bm9uZQ=="}, "written by framewright itself"),
             ({"painting": 7}, "painting of scorer 'gatys' is text"),
         ],

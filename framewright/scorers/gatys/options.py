@@ -107,6 +107,11 @@ def encoder_asset(option: str) -> Asset | None:
     folder = Path(get_settings().cache_folder).expanduser() / "encoders"
     if option == "vgg19":
         return asset(fetch_vgg19(folder))
+    if not path.exists():
+        raise ScorerOptionError(
+            "option encoder of scorer 'gatys' is small, vgg19 or the path of a file, and there is "
+            f"no file {option!r}."
+        )
     given = asset(path, _MAX_ENCODER_BYTES)
     try:
         return asset(EncoderCache(folder).keep(read_slice(given.path)))
