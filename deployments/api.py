@@ -13,6 +13,8 @@ from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL
 from pydantic import ValidationError
 
+from framewright.access import shown_address
+
 __all__ = ["ServerError", "server_client"]
 
 
@@ -25,6 +27,7 @@ def server_client() -> Iterator[SyncPrefectClient]:
     """Give a client of the server.
 
     Without an address Prefect would start a server of its own, for as long as this process lives.
+    What is sent is made before: what does not validate within is taken for an answer.
 
     Raises:
         ServerError: none is named, it does not answer, or it refuses something.
@@ -35,13 +38,14 @@ def server_client() -> Iterator[SyncPrefectClient]:
             "no Prefect server is named: set PREFECT_API_URL to its address, such as "
             "http://127.0.0.1:4200/api, and PREFECT_API_AUTH_STRING where it has a password."
         )
+    shown = shown_address(url)
     try:
         with get_client(sync_client=True) as client:
             yield client
-    except httpx.TransportError as error:
+    except (httpx.TransportError, httpx.InvalidURL) as error:
         raise ServerError(
-            f"the Prefect server at {url} does not answer ({error or type(error).__name__}): check "
-            "PREFECT_API_URL, and that the server runs."
+            f"the Prefect server at {shown} does not answer ({error or type(error).__name__}): "
+            "check PREFECT_API_URL, and that the server runs."
         ) from error
     except PrefectHTTPStatusError as error:
         status = error.response.status_code
@@ -50,9 +54,9 @@ def server_client() -> Iterator[SyncPrefectClient]:
             advice = "set PREFECT_API_AUTH_STRING to its USER:PASSWORD, as on the server."
         elif status == 404:
             advice = "check PREFECT_API_URL, which ends in /api."
-        raise ServerError(f"the Prefect server at {url} answers {status}: {advice}") from error
+        raise ServerError(f"the Prefect server at {shown} answers {status}: {advice}") from error
     except (JSONDecodeError, ValidationError) as error:
         raise ServerError(
-            f"what answers at {url} is no Prefect server: check PREFECT_API_URL, which ends in "
+            f"what answers at {shown} is no Prefect server: check PREFECT_API_URL, which ends in "
             "/api."
         ) from error

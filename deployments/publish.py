@@ -13,6 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from prefect.client.schemas.actions import VariableCreate, VariableUpdate
+from pydantic import ValidationError
 
 from deployments.api import ServerError, server_client
 from deployments.deploying import PROJECT, PublishError, prefect_deploy
@@ -31,22 +32,32 @@ def publish(variables: Mapping[str, str | bool]) -> None:
     """Set variables on the server, check that none is missing, and deploy.
 
     Raises:
-        PublishError: prefect.yaml is wrong, a variable is missing, or Prefect refused something.
+        PublishError: prefect.yaml is wrong, a variable is missing or too long, or Prefect refused
+            something.
         ServerError: there is no such server.
     """
     if problems := lint(PROJECT / "prefect.yaml"):
         raise PublishError("prefect.yaml:\n" + "\n".join(map(str, problems)))
+    wanted = [_variable(name, value) for name, value in variables.items()]
     with server_client() as client:
-        for name, value in variables.items():
-            if client.read_variable_by_name(name) is None:
-                client.create_variable(VariableCreate(name=name, value=value))
+        for one in wanted:
+            if client.read_variable_by_name(one.name) is None:
+                client.create_variable(one)
             else:
-                client.update_variable(VariableUpdate(name=name, value=value))
+                client.update_variable(VariableUpdate(name=one.name, value=one.value))
         missing = [name for name in ASKED_BY if client.read_variable_by_name(name) is None]
     if missing:
         how = ", ".join(f"{name} ({ASKED_BY[name]})" for name in missing)
         raise PublishError(f"the server lacks variables: {how}. They are kept once given.")
     prefect_deploy("--all")
+
+
+def _variable(name: str, value: str | bool) -> VariableCreate:
+    try:
+        return VariableCreate(name=name, value=value)
+    except ValidationError as error:
+        said = error.errors()[0]["msg"]
+        raise PublishError(f"{ASKED_BY.get(name, name)} is not possible: {said}.") from error
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

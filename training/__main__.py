@@ -23,7 +23,11 @@ def main() -> None:
     parser.add_argument("--paintings", type=Path, required=True, help="folder of the paintings")
     parser.add_argument("--photos", type=Path, required=True, help="folder of .png photos")
     parser.add_argument("--out", type=Path, required=True, help="checkpoints, logs, weights")
-    parser.add_argument("--weights", type=Path, help="begin the style network's last stage here")
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        help="exported weights: only the stages that refine them are run",
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--every", type=int, default=100, help="steps between checkpoints")

@@ -17,7 +17,10 @@ __all__ = ["refit"]
 
 
 def refit(arguments: argparse.Namespace) -> None:
-    """Replace the style vectors in the weights file of ``--out`` by fitted ones."""
+    """Replace the style vectors in the weights file of ``--out`` by fitted ones, once.
+
+    The metadata then say so under ``refitted``.
+    """
     path = arguments.out / WEIGHTS_FILE
     with safe_open(path, "pt") as file:
         metadata = file.metadata()
@@ -35,4 +38,6 @@ def refit(arguments: argparse.Namespace) -> None:
             load_painting(painting, arguments.paintings), lambda done, total: None, networks
         )
         tensors[f"style.{painting.name}"] = style.to(torch.float16)
-    save_file(tensors, path, metadata | {"refitted": json.dumps([p.name for p in PAINTINGS])})
+    partial = path.with_suffix(".part")
+    save_file(tensors, partial, metadata | {"refitted": json.dumps([p.name for p in PAINTINGS])})
+    partial.replace(path)

@@ -40,10 +40,12 @@ class Bank:
     """What ``layout_distance`` compares with."""
 
     def save(self, path: Path) -> None:
-        """Write it to a file."""
+        """Write it to a file, which appears whole or not at all."""
         rows = [(level.mean, level.gram, level.covariance) for level in self.wanted]
         state = {"statistics": self.statistics, "wanted": rows}
-        torch.save(state | {"colours": (self.colours.mean, self.colours.covariance)}, path)
+        state |= {"colours": (self.colours.mean, self.colours.covariance)}
+        torch.save(state, path.with_suffix(".part"))
+        path.with_suffix(".part").replace(path)
 
     @classmethod
     def load(cls, path: Path) -> Bank:

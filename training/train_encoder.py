@@ -100,10 +100,10 @@ def train(arguments: argparse.Namespace) -> None:
             log.write(json.dumps(row) + "\n")
             if (step + 1) % arguments.every == 0 or step + 1 == _STEPS:
                 log.flush()
+                save(encoder, arguments.out, step + 1, arguments.seed)
                 state = {
                     "encoder": encoder.state_dict(), "optimiser": optimiser.state_dict(),
                     "generator": generator.get_state(), "step": step + 1,
                 }  # fmt: skip
                 torch.save(state, checkpoint.with_suffix(".part"))
                 checkpoint.with_suffix(".part").replace(checkpoint)
-                save(encoder, arguments.out, step + 1, arguments.seed)

@@ -184,7 +184,7 @@ class Trainer:
 
 
 def build(arguments: argparse.Namespace) -> Trainer:
-    """A trainer at step 0, or where ``--weights`` lets the last stage begin."""
+    """A trainer at step 0, or where ``--weights`` lets the refinement begin."""
     torch.manual_seed(arguments.seed)
     generator = torch.Generator().manual_seed(arguments.seed)
     vgg = VggSlice(arguments.vgg).to(memory_format=torch.channels_last)
@@ -251,6 +251,9 @@ def load_weights(
     """Take trunk, predictor and styles (paintings, STYLE_LENGTH) from exported weights.
 
     Weights of version 2, which did not see the frame itself at full size, paint as they did.
+
+    Raises:
+        ValueError: the trunk lacks anything else.
     """
     tensors = {name: value.float() for name, value in load_file(path).items()}
     trunk, guess, named = (
@@ -264,6 +267,9 @@ def load_weights(
     guess["out.weight"] = F.pad(guess["out.weight"], (0, 0, 0, missing))
     unseen = net.leave.in_channels - trunk["leave.weight"].shape[1]
     trunk["leave.weight"] = F.pad(trunk["leave.weight"], (0, 0, 0, 0, 0, unseen))
+    lacks = [name for name in net.state_dict().keys() - trunk if not name.startswith("see.")]
+    if lacks:
+        raise ValueError(f"{path} has no {', '.join(sorted(lacks))}")
     net.load_state_dict(net.state_dict() | trunk)
     predictor.load_state_dict(guess)
 
@@ -312,9 +318,9 @@ def train(arguments: argparse.Namespace) -> None:
             log.write(json.dumps(row) + "\n")
             if trainer.step % arguments.every == 0 or trainer.step == total:
                 log.flush()
-                trainer.save(checkpoint)
                 export(trainer.net, trainer.predictor, trainer.styles.data, arguments, trainer.step)
                 contact_sheet(trainer.net, trainer.styles.data, arguments)
+                trainer.save(checkpoint)  # last: who goes on from it lacks nothing
 
 
 def drop_later_rows(log: Path, step: int) -> None:

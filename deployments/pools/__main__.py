@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.exceptions import ObjectNotFound
+from pydantic import ValidationError
 
 from deployments.api import ServerError, server_client
 from deployments.pools.templates import KINDS, PoolError, base_job_template
@@ -27,10 +28,15 @@ def create(kind: str, name: str = DEFAULT_NAME, defaults: dict[str, Any] | None 
     """Make a work pool, or give one of the same type our template.
 
     Raises:
-        PoolError: the values do not fit, or there is a pool of another type with this name.
+        PoolError: the values or the name do not fit, or there is a pool of another type with this
+            name.
         ServerError: there is no such server, or it refused the pool.
     """
     template = base_job_template(kind, defaults)
+    try:
+        new = WorkPoolCreate(name=name, type=KINDS[kind], base_job_template=template)
+    except ValidationError as error:
+        raise PoolError(f"--name {name!r} is not possible: {error.errors()[0]['msg']}.") from error
     with server_client() as client:
         try:
             there = client.read_work_pool(name)
@@ -42,9 +48,7 @@ def create(kind: str, name: str = DEFAULT_NAME, defaults: dict[str, Any] | None 
                 f"for {KINDS[kind]}: give another --name, or delete it first."
             )
         if there is None:
-            client.create_work_pool(
-                WorkPoolCreate(name=name, type=KINDS[kind], base_job_template=template)
-            )
+            client.create_work_pool(new)
         else:  # its limits and queues stay as they are
             client.update_work_pool(name, WorkPoolUpdate(base_job_template=template))
 

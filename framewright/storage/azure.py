@@ -1,9 +1,10 @@
 """A store in a container of Azure Blob storage.
 
 A blob appears only by one request: a Put Blob for small ones, the commit of its staged blocks for
-large ones. Every request carries the MD5 of its bytes, which the service verifies; the MD5 of the
-whole is kept with the blob, and verified by whoever reads it; or its sha256 is, where readers know
-that.
+large ones. The MD5 of each request's bytes is compared with the one that the service computes: by
+the service before it takes them, or by us afterwards (``PutBlob``). Readers verify the whole, by
+its sha256 where they know that, else by the MD5 that is kept with the blob; without either, each
+range by the service's MD5.
 """
 
 from __future__ import annotations

@@ -94,6 +94,25 @@ def test_a_server_that_does_not_take_it(
     assert re.search(advice, words)
 
 
+def test_a_password_in_the_address_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    words = said("pools", "http://me:s3cret@127.0.0.1:9/api", capsys)
+    assert "the Prefect server at http://127.0.0.1:9/api does not answer" in words
+
+
+def test_an_address_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "at http://here:port/api does not" in said("pools", "http://here:port/api", capsys)
+
+
+def test_what_no_server_would_take_is_not_blamed_on_it(
+    answering: Callable[[int, str], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with temporary_settings({PREFECT_API_URL: answering(404, "{}"), PREFECT_CLIENT_MAX_RETRIES: 0}):
+        assert pools.main(["create", "process", "--name", "a/b"]) == 1
+        assert capsys.readouterr().err.startswith("--name 'a/b' is not possible: ")
+        assert publish.main(["--incoming", "x" * 6000]) == 1
+        assert capsys.readouterr().err.startswith("--incoming is not possible: ")
+
+
 def test_what_prefect_does_not_deploy_is_said(tmp_path: Path) -> None:
     with pytest.raises(PublishError, match=r"(?s)`prefect deploy` failed:.*--nothing-like-that"):
         prefect_deploy("--nothing-like-that")

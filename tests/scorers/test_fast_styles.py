@@ -216,6 +216,13 @@ class TestRefused:
         with pytest.raises(ScorerOptionError, match="numbers"):
             create("fast", good | change)
 
+    def test_a_job_planned_with_weights_of_version_2(self) -> None:
+        old = {"style": "sunset", "numbers": text_of(torch.ones(1568)), "images": ["0" * 64]}
+        planned = ScorerIdentity(name="fast", version="2", weights_sha256="0" * 64, params=old)
+        said = r"holds 1568 numbers, not 1584: another release made it\. Install the same release"
+        with pytest.raises(ScorerOptionError, match=said):
+            rebuild(planned)
+
 
 class TestCache:
     def test_a_painting_is_fitted_once(

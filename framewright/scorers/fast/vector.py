@@ -37,9 +37,12 @@ def vector_of(text: str) -> Tensor:
         values = np.frombuffer(base64.b64decode(text, validate=True), "<f2")
     except (binascii.Error, ValueError, TypeError) as error:
         raise ScorerOptionError(f"option numbers of scorer 'fast' is no style: {error}.") from error
-    if values.shape != (STYLE_LENGTH,) or not np.isfinite(values).all():
+    if values.shape != (STYLE_LENGTH,):
         raise ScorerOptionError(
-            f"option numbers of scorer 'fast' holds {values.size} numbers, not {STYLE_LENGTH} "
-            "finite ones: it was made by another release."
+            f"option numbers of scorer 'fast' holds {values.size} numbers, not {STYLE_LENGTH}: "
+            "another release made it. Install the same release everywhere, and start anew from the "
+            "image."
         )
+    if not np.isfinite(values).all():
+        raise ScorerOptionError("option numbers of scorer 'fast' holds some that are not finite.")
     return torch.from_numpy(values.astype(np.float32))
