@@ -158,15 +158,14 @@ class Judge:
 
     def flicker(self, pictures: list[Tensor]) -> float:
         """Flicker of pictures, in units of the source's; mean of the pairs."""
-        ratios = []
+        flickers = []
         for first in range(0, len(pictures), 2):
             meter = FlickerMeter()
             for place in (first, first + 1):
                 meter.add(as_bytes(self._frames[place]), as_bytes(pictures[place]))
-            source, output = meter.flickers
-            ratios.append((source, output))
-        sums = np.sum(ratios, axis=0)
-        return float(sums[1] / sums[0])
+            flickers.append(meter.flickers)
+        source, output = np.sum(flickers, axis=0)
+        return float(output / source)
 
     def rows(self, outputs: dict[str, Output], compat: Output, way: Way) -> list[Row]:
         """Make rows of all outputs, with the way that the reference took."""
@@ -210,10 +209,10 @@ class Seen:
     def watch(self, loss: float, picture: Tensor) -> None:
         """Take note of an evaluation."""
         if loss < min(self.losses, default=np.inf):
-            self.best = picture.detach().clone()
+            self.best = picture.clone()
         for wanted in self._wanted:
             if loss <= wanted and wanted not in self.there:
-                self.there[wanted] = picture.detach().clone()
+                self.there[wanted] = picture.clone()
         self.losses.append(loss)
 
 

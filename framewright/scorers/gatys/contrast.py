@@ -24,16 +24,20 @@ def contrasts(pictures: Tensor) -> Tensor:
         Root mean square of each octave, (N, 4), from fine to coarse.
     """
     octaves, _ = _apart(pictures)
-    return torch.stack([octave.square().flatten(1).mean(1).sqrt() for octave in octaves], 1)
+    return _strengths(octaves)
 
 
 def with_contrasts(pictures: Tensor, wanted: Tensor) -> Tensor:
     """Give pictures (N, 3, H, W) in [0, 1] the contrasts ``wanted``, (N, 4) or (1, 4)."""
     octaves, rest = _apart(pictures)
-    gains = (wanted / contrasts(pictures).clamp_min(1e-6)).clamp(1 / _MOST, _MOST)
+    gains = (wanted / _strengths(octaves).clamp_min(1e-6)).clamp(1 / _MOST, _MOST)
     for octave, gain in zip(octaves, gains.unbind(1), strict=True):
         rest = rest + gain[:, None, None, None] * octave
     return rest.clamp(0, 1)
+
+
+def _strengths(octaves: list[Tensor]) -> Tensor:
+    return torch.stack([octave.square().flatten(1).mean(1).sqrt() for octave in octaves], 1)
 
 
 def _apart(pictures: Tensor) -> tuple[list[Tensor], Tensor]:

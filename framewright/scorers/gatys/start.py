@@ -55,8 +55,10 @@ class FirstGuess:
     @torch.no_grad()
     def __call__(self, frames: Tensor) -> Tensor:
         """Guess at frames (N, 3, H, W)."""
-        painted = self._painted(frames, self.style)
-        return torch.lerp(self._colours.score(frames), painted, _SHARE)
+        recoloured = self._colours.score(frames)
+        if not self.style:
+            return recoloured
+        return torch.lerp(recoloured, self._painted(frames, self.style), _SHARE)
 
     def _painted(self, frames: Tensor, style: str) -> Tensor:
         if style:
