@@ -13,6 +13,7 @@ from torch import Tensor
 
 from framewright.scorers.fast.colours import Colours
 from framewright.scorers.fast.predictor import style_statistics
+from training.checkpoint import save_whole
 from training.losses import StyleTarget, joined, statistics
 from training.paintings import PAINTINGS
 from training.vgg import DEPTHS, VggSlice
@@ -44,8 +45,7 @@ class Bank:
         rows = [(level.mean, level.gram, level.covariance) for level in self.wanted]
         state = {"statistics": self.statistics, "wanted": rows}
         state |= {"colours": (self.colours.mean, self.colours.covariance)}
-        torch.save(state, path.with_suffix(".part"))
-        path.with_suffix(".part").replace(path)
+        save_whole(state, path)
 
     @classmethod
     def load(cls, path: Path) -> Bank:

@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from framewright.perceptual.small import SmallEncoder
+from training.checkpoint import save_whole
 from training.pictures import Pictures
 from training.vgg import VggSlice
 
@@ -105,5 +106,4 @@ def train(arguments: argparse.Namespace) -> None:
                     "encoder": encoder.state_dict(), "optimiser": optimiser.state_dict(),
                     "generator": generator.get_state(), "step": step + 1,
                 }  # fmt: skip
-                torch.save(state, checkpoint.with_suffix(".part"))
-                checkpoint.with_suffix(".part").replace(checkpoint)
+                save_whole(state, checkpoint)

@@ -26,6 +26,7 @@ from framewright.scorers.fast.network import STYLE_LENGTH, ConditionalStyleNet
 from framewright.scorers.fast.predictor import StylePredictor
 from framewright.scorers.fast.weights import tensors_under
 from training import losses
+from training.checkpoint import save_whole
 from training.data import Contents
 from training.export import export
 from training.paintings import PAINTINGS, load_painting
@@ -169,8 +170,7 @@ class Trainer:
             "step": self.step,
             "seconds": self.seconds,
         }
-        torch.save(state, path.with_suffix(".part"))
-        path.with_suffix(".part").replace(path)
+        save_whole(state, path)
 
     def load(self, path: Path) -> None:
         """Go back to where a checkpoint was written."""
