@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pydantic import ValidationError
 
+from framewright.allocation import keep_freed_memory
 from framewright.assets import FetchedAssets
 from framewright.errors import (
     FrameCountError,
@@ -85,6 +86,7 @@ def score_unit(
     if (done := scored_unit(store, manifest, index)) is not None:
         return done
     unit = manifest.units[index]
+    keep_freed_memory()
     with (
         _ONE_AT_A_TIME,
         recording(

@@ -16,6 +16,7 @@ import torch
 
 from framewright import score as score_module
 from framewright import sinks as sinks_module
+from framewright.allocation import keep_freed_memory
 from framewright.errors import (
     EngineBug,
     EnvironmentMismatch,
@@ -76,6 +77,11 @@ class TestUnit:
         told: list[Progress] = []
         score_unit(store, manifest.job_key, 0, progress=told.append)
         assert told == [Progress("score", n, 25) for n in range(1, 26)]
+
+    def test_the_process_keeps_freed_memory(self, job: tuple[Store, Manifest]) -> None:
+        keep_freed_memory.cache_clear()
+        score_unit(job[0], job[1].job_key, 0)
+        assert keep_freed_memory.cache_info().currsize == 1
 
     def test_the_model_is_loaded_once_per_process(self, job: tuple[Store, Manifest]) -> None:
         store, manifest = job
