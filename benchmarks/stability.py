@@ -53,6 +53,7 @@ def measure(path: Path, style: str, arguments: argparse.Namespace) -> None:
     scorer, stabiliser, meter = FastScorer(style), Stabiliser(arguments.stability), FlickerMeter()
     scorer.setup(torch.device("cpu"), 1)
     details, seconds, shape = [0.0, 0.0], [], (0, 0)
+    held = np.empty(0, np.uint8)
     frames = frames_of(path, arguments.first, arguments.frames, arguments.width)
     for number, frame in enumerate(frames):
         given = np.ascontiguousarray(frame.transpose(2, 0, 1))
@@ -61,11 +62,12 @@ def measure(path: Path, style: str, arguments: argparse.Namespace) -> None:
         steady = stabiliser(given, picture)
         seconds.append(time.thread_time() - started)
         pictures = [np.ascontiguousarray(each.transpose(1, 2, 0)) for each in (picture, steady)]
-        meter.add(frame, *pictures)
+        held = held if number else pictures[0]
+        meter.add(frame, *pictures, held)
         shape = frame.shape[:2]
         for place, each in enumerate(pictures):
             details[place] += fine_detail(each) if number >= GROWING else 0.0
-    source, before, after = meter.flickers
+    source, before, after, still = meter.flickers
     last = arguments.first + arguments.frames
     note = f"frames [{arguments.first}, {last}), {meter.cuts} cuts, source {source:.2f} of 255"
     record(
@@ -74,6 +76,7 @@ def measure(path: Path, style: str, arguments: argparse.Namespace) -> None:
         [
             (f"{style}, per frame", before / source, "x source", note),
             (f"{style}, stability {arguments.stability:g}", after / source, "x source", note),
+            (f"{style}, first picture held", still / source, "x source", "it never changes"),
             (f"{style}, detail kept", details[1] / details[0], "ratio", note),
             ("stabiliser, 1 thread", 1000 * min(seconds[1:]), "ms/frame", "CPU time, smallest"),
         ],

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 __all__ = ["add_compare"]
 
 _TEXT = "measure how much an output flickers, and the detail it has kept"
+_STILL_LEVELS = 0.1
+"""Flicker of a source, of 255, below which even a picture that never changes has several times as
+much, because optical flow is that inexact."""
 
 
 def add_compare(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -52,4 +55,7 @@ def _rows(found: Comparison, against: Path | None) -> list[tuple[str, str]]:
     if found.against_flicker is not None:
         rows.append(("without stabilising", f"{found.against_flicker:.3f} of 255"))
     reference = "PER_FRAME_OUTPUT" if against else "SOURCE"
-    return [*rows, ("detail", f"{found.detail:.2f} of that of {reference}")]
+    rows.append(("detail", f"{found.detail:.2f} of that of {reference}"))
+    if found.pairs and found.source_flicker < _STILL_LEVELS:
+        rows.append(("note", "SOURCE hardly changes: judge by the levels, not by how many times."))
+    return rows

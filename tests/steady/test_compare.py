@@ -42,6 +42,17 @@ def test_a_copy_flickers_as_its_source(
     assert "1.00 times the source's" in capsys.readouterr().out
 
 
+def test_where_a_source_stands_still_the_ratio_is_said_to_mean_little(
+    cfr25: Clip, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    still = tmp_path / "still.mp4"
+    ffmpeg("-i", cfr25.path, "-vf", "loop=8:1,trim=end_frame=8", "-an", still)
+    assert main(["compare", str(still), str(still)]) == 0
+    assert "SOURCE hardly changes" in capsys.readouterr().out
+    assert main(["compare", str(cfr25.path), str(cfr25.path)]) == 0
+    assert "SOURCE hardly changes" not in capsys.readouterr().out
+
+
 def test_an_enlarged_output_is_taken(cfr25: Clip, tmp_path: Path) -> None:
     large = tmp_path / "large.mp4"
     ffmpeg("-i", cfr25.path, "-vf", "scale=256:192:flags=neighbor", "-crf", "10", large)
