@@ -107,7 +107,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_score(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Score every frame of a video and keep everything else of it."
+    parser.description = (
+        "Score every frame of a video and keep everything else of it. All of it runs on this "
+        "machine; FRAMEWRIGHT_DASK_ADDRESS is for the flow."
+    )
     parser.add_argument(
         "source",
         metavar="IN",
@@ -154,6 +157,8 @@ def _score(arguments: argparse.Namespace) -> int:
         raise InputError(f"--workers {arguments.workers} is not possible; use 1 or more.")
     _found(arguments.source)
     check_writable(arguments.output)
+    if not arguments.quiet:
+        _say_where()
     with (
         ProgressLine(quiet=arguments.quiet) as progress,
         _terminated_as_interrupted(),
@@ -200,6 +205,18 @@ def _found(source: str) -> Origin:
         raise InputError("no video was named; give a file, or the address of a blob.")
     settings = get_settings()
     return find(place_of(source, settings), settings)
+
+
+def _say_where() -> None:
+    """Tell who has named a cluster that it is not used: the engine knows nothing of Dask."""
+    from framewright.settings import get_settings
+
+    if get_settings().dask_address:
+        print(
+            "framewright: note: scoring on this machine; FRAMEWRIGHT_DASK_ADDRESS is for the flow "
+            "score-video.",
+            file=sys.stderr,
+        )
 
 
 @contextmanager

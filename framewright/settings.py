@@ -118,8 +118,9 @@ class Settings(BaseSettings):
     )
     dask_address: str = Field(
         "",
-        description="Address of a Dask scheduler, such as tcp://host:8786; empty to start a local "
-        "cluster for each run.",
+        description="Address of the Dask scheduler on which the flow scores, such as "
+        "tcp://host:8786; empty to start a local cluster for each run. `framewright score` scores "
+        "on its own machine.",
     )
     workers: int = Field(
         0,

@@ -102,6 +102,27 @@ class TestScore:
         assert said.out.splitlines()[-1] == f"output: {out}/x.mp4"
         assert "warning: the report could not be written to '/dev/full' (No space" in said.err
 
+    def test_a_cluster_that_is_for_the_flow_is_not_used_silently(
+        self,
+        cfr25: Clip,
+        out: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        scored_here(monkeypatch)
+        monkeypatch.setenv("FRAMEWRIGHT_DASK_ADDRESS", "tcp://127.0.0.1:9")
+        get_settings.cache_clear()
+        arguments = ["score", str(cfr25.path), f"{out}/", *PLAIN]
+        assert main(arguments) == 0
+        told = "note: scoring on this machine; FRAMEWRIGHT_DASK_ADDRESS is for the flow"
+        assert told in capsys.readouterr().err
+        assert main([*arguments, "--quiet"]) == 0
+        assert capsys.readouterr().err == ""
+        monkeypatch.delenv("FRAMEWRIGHT_DASK_ADDRESS")
+        get_settings.cache_clear()
+        assert main(arguments) == 0
+        assert told not in capsys.readouterr().err
+
     @pytest.mark.parametrize("name", ["quotes", "dash", "newline", "brackets", "percent"])
     def test_hostile_names(
         self,
