@@ -155,7 +155,7 @@ def _score(arguments: argparse.Namespace) -> int:
 
     if arguments.workers < 0:
         raise InputError(f"--workers {arguments.workers} is not possible; use 1 or more.")
-    _found(arguments.source)
+    origin = _found(arguments.source)
     check_writable(arguments.output)
     if not arguments.quiet:
         _say_where()
@@ -167,9 +167,9 @@ def _score(arguments: argparse.Namespace) -> int:
         scorer = wanted.scorer.identity
         output_suffix(arguments.output, scorer)
         if arguments.report:
-            _check_report(arguments.report, arguments.source, arguments.output, scorer)
+            _check_report(arguments.report, origin, arguments.output, scorer)
         report = run(
-            arguments.source,
+            origin,
             arguments.output,
             scorer,
             unit_seconds=arguments.unit_seconds,
@@ -229,11 +229,11 @@ def _terminated_as_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _check_report(path: Path, source: str, output: str, scorer: ScorerIdentity) -> None:
+def _check_report(path: Path, origin: Origin, output: str, scorer: ScorerIdentity) -> None:
     """Refuse a report that would replace the source or the output, or cannot be written."""
     from framewright.outputs import possible_outputs
 
-    named = Path(source)
+    named = origin.place if isinstance(origin.place, Path) else Path(os.devnull, origin.name)
     if _same_file(path, named):
         raise InputError(f"the report {str(path)!r} would replace the source; name another file.")
     if any(_same_file(path, target) for target in possible_outputs(output, named, scorer)):

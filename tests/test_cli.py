@@ -311,7 +311,7 @@ class TestRefused:
         assert said in refused(capsys, "score", cfr25.path, target, *arguments)
         assert self.unchanged(target)
 
-    @pytest.mark.parametrize("other", ["link", "the same path", "another spelling"])
+    @pytest.mark.parametrize("other", ["link", "the same path", "another spelling", "address"])
     def test_a_report_over_the_source(
         self, other: str, cfr25: Clip, out: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -322,8 +322,10 @@ class TestRefused:
             "link": link,
             "the same path": source,
             "another spelling": f"{out}/../in.mp4",
+            "address": source,
         }[other]
-        said = refused(capsys, "score", source, out / "x.mp4", *PLAIN, "--report", report)
+        named = f"file://{source}" if other == "address" else source
+        said = refused(capsys, "score", named, out / "x.mp4", *PLAIN, "--report", report)
         assert "would replace the source; name another file" in said
         assert source.read_bytes() == cfr25.path.read_bytes()
         assert os.listdir(out) == []

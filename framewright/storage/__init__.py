@@ -12,7 +12,6 @@ from framewright.storage.local import LocalStore, remove_older
 from framewright.storage.place import (
     Place,
     RemoteFile,
-    file_name,
     open_blob_store,
     path_of,
     place_of,
@@ -26,7 +25,6 @@ __all__ = [
     "Store",
     "WrongBytes",
     "check_key",
-    "file_name",
     "is_blob_address",
     "open_store",
     "path_of",

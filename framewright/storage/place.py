@@ -18,7 +18,6 @@ __all__ = [
     "Place",
     "RemoteFile",
     "container_and_key",
-    "file_name",
     "open_blob_store",
     "path_of",
     "place_of",
@@ -49,11 +48,6 @@ class RemoteFile:
 
 
 Place: TypeAlias = Path | RemoteFile
-
-
-def file_name(place: Place) -> str:
-    """The last part of a path or of a blob's name."""
-    return place.name
 
 
 def place_of(address: str, settings: Settings) -> Place:
