@@ -44,8 +44,8 @@ examples:
 
 exit status: 0 done, 2 the input was refused (the message says why), 1 anything else.
 On 1 and 2 there is no new output; an OUT of an earlier run stays as it was.
-Every setting is also an environment variable, FRAMEWRIGHT_WORK_STORE and so on:
-see `framewright settings`.
+Settings are environment variables, FRAMEWRIGHT_WORK_STORE and so on, or lines of
+a file .env in the working folder: see `framewright settings`.
 """
 
 
@@ -129,7 +129,8 @@ def _add_score(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=0,
         metavar="N",
-        help="scoring processes (default: one per GPU, or per CPU core where there is none)",
+        help="scoring processes (default: FRAMEWRIGHT_WORKERS, or one per GPU, or per CPU core "
+        "where there is none)",
     )
     parser.add_argument(
         "--report",

@@ -126,7 +126,8 @@ class Settings(BaseSettings):
         0,
         ge=0,
         le=1024,
-        description="Scoring processes of a local cluster; 0 for one per GPU, or one per CPU core.",
+        description="Scoring processes on this machine, where no Dask scheduler is named; 0 for "
+        "one per GPU, or one per CPU core.",
     )
     unit_seconds: float = Field(
         30.0,
