@@ -2,9 +2,9 @@
 
     python -m benchmarks.photo_clips FOLDER WALL DISC VIEW [--frames 34 --size 320x180]
 
-``pan.mkv`` moves along the photo WALL by 1.5 pixels a frame, and a disc cut out of DISC rolls
-through it the other way; noise of 2.5 levels of 255. ``zoom.mkv`` moves along VIEW and into it;
-noise of 4. Both are lossless, and the same each time. Measure with ``benchmarks.stability``.
+``pan-WALL.mkv`` moves along that photo by 1.5 pixels a frame, and a disc cut out of DISC crosses it
+the other way; noise of 2.5 levels of 255. ``zoom-VIEW.mkv`` moves along a photo and into it; noise
+of 4. Both are lossless, and the same each time. Measure with ``benchmarks.stability``.
 """
 
 from __future__ import annotations
@@ -132,12 +132,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     width, _, height = arguments.size.partition("x")
     size, frames = (int(width), int(height)), arguments.frames
     clips = {
-        "pan": pan(read(arguments.wall), read(arguments.disc), frames, size),
-        "zoom": zoom(read(arguments.view), frames, size),
+        ("pan", arguments.wall.stem): pan(read(arguments.wall), read(arguments.disc), frames, size),
+        ("zoom", arguments.view.stem): zoom(read(arguments.view), frames, size),
     }
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    for name, pictures in clips.items():
-        write(arguments.folder / f"{name}.mkv", noisy(pictures, NOISE[name]), size)
+    for (name, photo), pictures in clips.items():
+        write(arguments.folder / f"{name}-{photo}.mkv", noisy(pictures, NOISE[name]), size)
 
 
 if __name__ == "__main__":

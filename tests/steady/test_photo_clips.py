@@ -37,7 +37,7 @@ def test_files_are_the_same_each_time(tmp_path: Path) -> None:
     for folder in (tmp_path / "one", tmp_path / "two"):
         photo_clips.main([str(folder), *words])
         for name in ("pan", "zoom"):
-            with av.open(str(folder / f"{name}.mkv")) as container:
+            with av.open(str(folder / f"{name}-photo.mkv")) as container:
                 seen.append([f.to_ndarray(format="rgb24") for f in container.decode(video=0)])
     assert np.array_equal(seen[0], seen[2])
     assert np.array_equal(seen[1], seen[3])
