@@ -32,7 +32,9 @@ def load(path: Path, width: int) -> Image.Image:
         rgb = image.convert("RGB")
     height = width * 2 // 3
     scale = max(width / rgb.width, height / rgb.height)
-    rgb = rgb.resize((round(rgb.width * scale), round(rgb.height * scale)), Image.LANCZOS)
+    rgb = rgb.resize(
+        (round(rgb.width * scale), round(rgb.height * scale)), Image.Resampling.LANCZOS
+    )
     left, top = (rgb.width - width) // 2, (rgb.height - height) // 2
     return rgb.crop((left, top, left + width, top + height))
 
@@ -70,6 +72,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             for name in arguments.scorer:
                 started = time.perf_counter()
                 scorer = scorers.create(name, {"style": str(painting)})
+                if not isinstance(scorer, scorers.Scorer):
+                    raise SystemExit(f"{name} makes records, not pictures.")
                 if name == "fast":
                     seconds.append(time.perf_counter() - started)
                 scorer.setup(torch.device("cpu"), threads=arguments.threads)

@@ -24,7 +24,7 @@ SIZES = ((360, 640), (720, 1280), (1080, 1920), (2160, 3840))
 LARGEST_NATIVE = 1080
 
 
-def made(**options: object) -> FastScorer:
+def made(**options: float) -> FastScorer:
     scorer = FastScorer(STYLE, **options)  # type: ignore[arg-type]
     scorer.setup(torch.device("cpu"), 1)
     return scorer
@@ -38,11 +38,12 @@ def variants(height: int) -> dict[str, Callable[[Tensor], Tensor]]:
     calls["default"] = plain.score
     if height != 360:
         return calls
-    for name, options in {
+    knobs: dict[str, dict[str, float]] = {
         "strength 0.5": {"strength": 0.5},
         "keep_colors 1": {"keep_colors": 1},
         "stroke_scale 2": {"stroke_scale": 2},
-    }.items():
+    }
+    for name, options in knobs.items():
         scorer = made(**options)
         if "stroke_scale" not in options:
             scorer._run = plain._run  # one compiled model: the difference is the knob alone

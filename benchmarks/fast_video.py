@@ -36,8 +36,9 @@ def _paint(barrier: Barrier, seconds: float, results: multiprocessing.SimpleQueu
     import torch
 
     from benchmarks.fast_runtimes import test_frame
+    from framewright.scorers.fast.scorer import FastScorer
 
-    scorer = scorers.create("fast", {"style": "starry_night"})
+    scorer = FastScorer("starry_night")
     scorer.setup(torch.device("cpu"), threads=1)
     frame = test_frame(*_SIZE)
     with torch.inference_mode():
@@ -61,7 +62,7 @@ def alone(processes: int, seconds: float = _ALONE_SECONDS) -> float:
         worker.start()
     for worker in workers:
         worker.join()
-    return sum(results.get() for _ in workers)
+    return float(sum(results.get() for _ in workers))
 
 
 def whole(clip: Path, folder: Path, processes: int, stability: float | None) -> float:

@@ -224,7 +224,7 @@ def read(clip: Path, first: int, count: int) -> list[Tensor]:
             if number >= first + count:
                 break
             if number >= first:
-                pixels: NDArray[np.uint8] = frame.to_ndarray(format="rgb24")
+                pixels = frame.to_ndarray(format="rgb24")
                 frames.append(torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255)
     return frames
 

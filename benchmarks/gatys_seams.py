@@ -26,7 +26,7 @@ from framewright.steady.stabiliser import history_frames
 
 def optimised(options: dict[str, object], frames: Sequence[Planes]) -> list[Planes]:
     """Pictures of a unit that consists of some frames."""
-    scorer = scorers.create("gatys", options)
+    scorer: scorers.Scorer = scorers.create("gatys", options)  # type: ignore[assignment]
     scorer.setup(torch.device("cpu"), 1)
     pictures: list[Planes] = []
     for frame in frames:

@@ -93,7 +93,7 @@ def make_clip(path: Path, size: str) -> Path:
         stream.width, stream.height = map(int, size.split("x"))
         stream.pix_fmt = "yuv420p"
         for _ in range(CLIPS[size]):
-            container.mux(stream.encode(graph.pull()))
+            container.mux(stream.encode(graph.vpull()))
         container.mux(stream.encode(None))
     return path
 

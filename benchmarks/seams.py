@@ -37,7 +37,8 @@ def steadied(
 
 
 def apart(one: Planes, other: Planes) -> NDArray[np.int16]:
-    return np.abs(one.astype(np.int16) - other)
+    difference: NDArray[np.int16] = np.abs(one.astype(np.int16) - other)
+    return difference
 
 
 def measure(path: Path, style: str, arguments: argparse.Namespace) -> None:

@@ -57,7 +57,7 @@ class Cost(NamedTuple):
 
 
 def median(costs: list[Cost], kind: str) -> float:
-    return statistics.median(getattr(cost, kind) for cost in costs)
+    return float(statistics.median(getattr(cost, kind) for cost in costs))
 
 
 def make_clip(path: Path) -> None:

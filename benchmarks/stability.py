@@ -35,10 +35,11 @@ GROWING = 8
 def frames_of(path: Path, first: int, count: int, width: int) -> Iterator[Rgb]:
     with av.open(str(path)) as container:
         for frame in islice(container.decode(video=0), first, first + count):
-            picture = frame.to_ndarray(format="rgb24")
+            picture = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
             if width:
                 size = (width, round(picture.shape[0] * width / picture.shape[1]))
-                picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+                scaled = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+                picture = scaled.astype(np.uint8, copy=False)
             yield picture
 
 
@@ -61,7 +62,9 @@ def measure(path: Path, style: str, arguments: argparse.Namespace) -> None:
         started = time.thread_time()
         steady = stabiliser(given, picture)
         seconds.append(time.thread_time() - started)
-        pictures = [np.ascontiguousarray(each.transpose(1, 2, 0)) for each in (picture, steady)]
+        pictures: list[Rgb] = [
+            np.ascontiguousarray(each.transpose(1, 2, 0)) for each in (picture, steady)
+        ]
         held = held if number else pictures[0]
         meter.add(frame, *pictures, held)
         shape = frame.shape[:2]

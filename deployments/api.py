@@ -27,7 +27,8 @@ def server_client() -> Iterator[SyncPrefectClient]:
     """Give a client of the server.
 
     Without an address Prefect would start a server of its own, for as long as this process lives.
-    What is sent is made before: what does not validate within is taken for an answer.
+    What is sent is made before: what does not validate within, or has not the type that Prefect
+    takes apart, is taken for an answer.
 
     Raises:
         ServerError: none is named, it does not answer, or it refuses something.
@@ -55,7 +56,7 @@ def server_client() -> Iterator[SyncPrefectClient]:
         elif status == 404:
             advice = "check PREFECT_API_URL, which ends in /api."
         raise ServerError(f"the Prefect server at {shown} answers {status}: {advice}") from error
-    except (JSONDecodeError, ValidationError) as error:
+    except (JSONDecodeError, TypeError, ValidationError) as error:
         raise ServerError(
             f"what answers at {shown} is no Prefect server: check PREFECT_API_URL, which ends in "
             "/api."

@@ -44,8 +44,8 @@ examples:
 
 exit status: 0 done, 2 the input was refused (the message says why), 1 anything else.
 On 1 and 2 there is no new output; an OUT of an earlier run stays as it was.
-Every setting is also an environment variable, FRAMEWRIGHT_WORK_STORE and so on:
-see `framewright settings`.
+Settings are environment variables, FRAMEWRIGHT_WORK_STORE and so on, or lines of
+a file .env in the working folder: see `framewright settings`.
 """
 
 
@@ -107,7 +107,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_score(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Score every frame of a video and keep everything else of it."
+    parser.description = (
+        "Score every frame of a video and keep everything else of it. All of it runs on this "
+        "machine; FRAMEWRIGHT_DASK_ADDRESS is for the flow."
+    )
     parser.add_argument(
         "source",
         metavar="IN",
@@ -126,7 +129,8 @@ def _add_score(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=0,
         metavar="N",
-        help="scoring processes (default: one per GPU, or per CPU core where there is none)",
+        help="scoring processes (default: FRAMEWRIGHT_WORKERS, or one per GPU, or per CPU core "
+        "where there is none)",
     )
     parser.add_argument(
         "--report",
@@ -152,8 +156,10 @@ def _score(arguments: argparse.Namespace) -> int:
 
     if arguments.workers < 0:
         raise InputError(f"--workers {arguments.workers} is not possible; use 1 or more.")
-    _found(arguments.source)
+    origin = _found(arguments.source)
     check_writable(arguments.output)
+    if not arguments.quiet:
+        _say_where()
     with (
         ProgressLine(quiet=arguments.quiet) as progress,
         _terminated_as_interrupted(),
@@ -162,9 +168,9 @@ def _score(arguments: argparse.Namespace) -> int:
         scorer = wanted.scorer.identity
         output_suffix(arguments.output, scorer)
         if arguments.report:
-            _check_report(arguments.report, arguments.source, arguments.output, scorer)
+            _check_report(arguments.report, origin, arguments.output, scorer)
         report = run(
-            arguments.source,
+            origin,
             arguments.output,
             scorer,
             unit_seconds=arguments.unit_seconds,
@@ -202,6 +208,18 @@ def _found(source: str) -> Origin:
     return find(place_of(source, settings), settings)
 
 
+def _say_where() -> None:
+    """Tell who has named a cluster that it is not used: the engine knows nothing of Dask."""
+    from framewright.settings import get_settings
+
+    if get_settings().dask_address:
+        print(
+            "framewright: note: scoring on this machine; FRAMEWRIGHT_DASK_ADDRESS is for the flow "
+            "score-video.",
+            file=sys.stderr,
+        )
+
+
 @contextmanager
 def _terminated_as_interrupted() -> Iterator[None]:
     """Let SIGTERM stop as Ctrl-C does: processes ended, temporary files removed."""
@@ -212,11 +230,11 @@ def _terminated_as_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _check_report(path: Path, source: str, output: str, scorer: ScorerIdentity) -> None:
+def _check_report(path: Path, origin: Origin, output: str, scorer: ScorerIdentity) -> None:
     """Refuse a report that would replace the source or the output, or cannot be written."""
     from framewright.outputs import possible_outputs
 
-    named = Path(source)
+    named = origin.place if isinstance(origin.place, Path) else Path(os.devnull, origin.name)
     if _same_file(path, named):
         raise InputError(f"the report {str(path)!r} would replace the source; name another file.")
     if any(_same_file(path, target) for target in possible_outputs(output, named, scorer)):

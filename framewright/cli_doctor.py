@@ -21,10 +21,10 @@ def add_doctor(commands: Any, common: argparse.ArgumentParser) -> None:
         "doctor",
         parents=[common],
         help=_TEXT,
-        description="Without addresses: look at versions, codecs, models, GPU, work store and "
-        "server. With addresses: only what each is, who signs in there, until when, and whether it "
-        "can be reached, listed, read and written. Tokens are not shown. Exit status 1 if "
-        "something is wrong.",
+        description="Without addresses: look at versions, codecs, settings, models, GPU, work "
+        "store and server. With addresses: only what each is, who signs in there, until when, and "
+        "whether it can be reached, listed, read and written. Tokens are not shown. Exit status 1 "
+        "if something is wrong.",
     )
     parser.add_argument(
         "addresses",

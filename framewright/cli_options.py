@@ -33,14 +33,18 @@ class Chosen:
 def add_scorer_options(parser: argparse.ArgumentParser) -> None:
     """Add them to the parser of a command."""
     parser.add_argument(
-        "--scorer", default="fast", metavar="NAME", help="model to apply (default: fast)"
+        "--scorer",
+        default="fast",
+        metavar="NAME",
+        help="model to apply, one that `framewright scorers` lists (default: fast)",
     )
     add_scorer_choice(parser)
     parser.add_argument(
         "--unit-seconds",
         type=float,
         metavar="S",
-        help="length of video that one task scores, in seconds (default: 30; short videos less)",
+        help="length of video that one task scores, in seconds (default: FRAMEWRIGHT_UNIT_SECONDS, "
+        "which is 30 if not set; short videos less)",
     )
     _add_treatment(parser)
 

@@ -9,13 +9,14 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Literal
 
 from packaging.requirements import Requirement
+from pydantic_settings import DotEnvSettingsSource
 
 from framewright import __version__
 from framewright.errors import InputError, ScorerFailed, StoreDenied, StoreUnavailable
@@ -148,14 +149,21 @@ def _sandbox() -> Iterator[Finding]:
 
 def _variables() -> Iterator[Finding]:
     """A setting whose name is misspelt has no effect, and nobody would say so."""
+    yield from _misspelt("environment", os.environ)
+    file = DotEnvSettingsSource(Settings)  # which takes names in any case
+    names = [name.upper() for name in file.env_vars]
+    yield from _misspelt(str(Path(".env").absolute()), names)
+
+
+def _misspelt(where: str, names: Iterable[str]) -> Iterator[Finding]:
     known = [f"FRAMEWRIGHT_{name.upper()}" for name in Settings.model_fields]
-    for name in sorted(os.environ):
+    for name in sorted(names):
         ours = name.startswith("FRAMEWRIGHT_") and not name.startswith(_OTHERS)
         if ours and name not in known:
             near = difflib.get_close_matches(name, known, 1)
             advice = f"Did you mean {near[0]}? " if near else ""
             advice += "`framewright settings` lists them all."
-            yield Finding("environment", "note", f"{name} is no setting: it has no effect", advice)
+            yield Finding(where, "note", f"{name} is no setting: it has no effect", advice)
 
 
 def _scorers() -> Iterator[Finding]:

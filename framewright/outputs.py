@@ -7,11 +7,18 @@ import re
 from pathlib import Path
 from urllib.parse import quote
 
-from framewright.errors import OutputRefused
+from framewright.errors import OutputRefused, StoreKeyError
 from framewright.media.containers import CONTAINERS, container_for
 from framewright.media.source import is_text
 from framewright.settings import Settings
-from framewright.storage import Place, RemoteFile, is_blob_address, place_of, without_queries
+from framewright.storage import (
+    Place,
+    RemoteFile,
+    is_blob_address,
+    path_of,
+    place_of,
+    without_queries,
+)
 from framewright.types import ScorerIdentity
 from framewright.values import RESULT_SUFFIXES
 
@@ -141,15 +148,10 @@ def result_names(source_name: str, scorer: ScorerIdentity) -> list[str]:
 
 def _path(output: str) -> Path:
     """Return the path that an output on this machine names."""
-    scheme, separator, rest = output.partition("://")
-    if not separator or "/" in scheme:
-        return Path(output)
-    if scheme == "file":
-        return Path(rest)
-    raise OutputRefused(
-        f"the output {without_queries(output)!r} is not understood: use a path, file://PATH, "
-        "az://ACCOUNT/CONTAINER/PATH, or the https address of a blob."
-    )
+    try:
+        return path_of(output)
+    except StoreKeyError as error:
+        raise OutputRefused(f"the output is no place for a result: {error}") from error
 
 
 def check_writable(output: str) -> None:

@@ -30,7 +30,7 @@ from framewright.scratch import scratch_folder
 from framewright.settings import Settings, get_settings
 from framewright.sources import Origin, fetch, find, local_name, remember
 from framewright.stitch import Stitched, stitch
-from framewright.storage import Place, RemoteFile, Store, file_name, open_store, place_of
+from framewright.storage import Place, RemoteFile, Store, open_store, place_of
 from framewright.types import Manifest, Progress, ProgressCallback, ScorerIdentity, Treatment
 
 __all__ = ["run"]
@@ -48,7 +48,7 @@ _SPAWN = multiprocessing.get_context("spawn")
 
 
 def run(
-    source: Path | str,
+    source: Path | str | Origin,
     output: str,
     scorer: ScorerIdentity,
     *,
@@ -62,7 +62,8 @@ def run(
     """Score every frame of a video.
 
     Args:
-        source: the video: a path, or the address of a blob.
+        source: the video: a path, or the address of a blob; or what ``find`` has found there, so
+            that it is not looked for again.
         output: a file or blob, whose suffix decides the container, or a folder ending in ``/``. A
             table of records ends in ``.parquet``.
         scorer: what to score with.
@@ -84,7 +85,7 @@ def run(
     store = open_store(settings.work_store, settings)
     place = place_of(source, settings) if isinstance(source, str) else source
     with (
-        recording(store, "run", source=file_name(place), scorer=scorer.name) as journal,
+        recording(store, "run", source=place.name, scorer=scorer.name) as journal,
         scratch_folder(settings) as folder,
     ):
         job = _Job(store, folder, settings, progress, journal)
@@ -110,11 +111,11 @@ class _Job:
         self._journal = journal
         self._clock, self._started_at = _Clock(journal), time.time()
 
-    def __call__(self, place: Place, order: JobOrder, workers: int) -> RunReport:
+    def __call__(self, place: Place | Origin, order: JobOrder, workers: int) -> RunReport:
         """Do what is not done yet."""
         output_suffix(order.output, order.scorer)
         check_writable(order.output)
-        origin = find(place, self._settings)
+        origin = place if isinstance(place, Origin) else find(place, self._settings)
         if (done := done_before(self._store, origin, order)) is not None:
             self._journal.job_key = done.manifest.job_key
             return self._report(done.manifest, done.units, done.stitched)

@@ -118,14 +118,16 @@ class Settings(BaseSettings):
     )
     dask_address: str = Field(
         "",
-        description="Address of a Dask scheduler, such as tcp://host:8786; empty to start a local "
-        "cluster for each run.",
+        description="Address of the Dask scheduler on which the flow scores, such as "
+        "tcp://host:8786; empty to start a local cluster for each run. `framewright score` scores "
+        "on its own machine.",
     )
     workers: int = Field(
         0,
         ge=0,
         le=1024,
-        description="Scoring processes of a local cluster; 0 for one per GPU, or one per CPU core.",
+        description="Scoring processes on this machine, where no Dask scheduler is named; 0 for "
+        "one per GPU, or one per CPU core.",
     )
     unit_seconds: float = Field(
         30.0,

@@ -102,6 +102,27 @@ class TestScore:
         assert said.out.splitlines()[-1] == f"output: {out}/x.mp4"
         assert "warning: the report could not be written to '/dev/full' (No space" in said.err
 
+    def test_a_cluster_that_is_for_the_flow_is_not_used_silently(
+        self,
+        cfr25: Clip,
+        out: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        scored_here(monkeypatch)
+        monkeypatch.setenv("FRAMEWRIGHT_DASK_ADDRESS", "tcp://127.0.0.1:9")
+        get_settings.cache_clear()
+        arguments = ["score", str(cfr25.path), f"{out}/", *PLAIN]
+        assert main(arguments) == 0
+        told = "note: scoring on this machine; FRAMEWRIGHT_DASK_ADDRESS is for the flow"
+        assert told in capsys.readouterr().err
+        assert main([*arguments, "--quiet"]) == 0
+        assert capsys.readouterr().err == ""
+        monkeypatch.delenv("FRAMEWRIGHT_DASK_ADDRESS")
+        get_settings.cache_clear()
+        assert main(arguments) == 0
+        assert told not in capsys.readouterr().err
+
     @pytest.mark.parametrize("name", ["quotes", "dash", "newline", "brackets", "percent"])
     def test_hostile_names(
         self,
@@ -167,6 +188,9 @@ class TestScore:
         slow.is_gone()
         assert process.returncode == (1 if how == signal.SIGTERM else -signal.SIGKILL)
         if how == signal.SIGTERM:
+            assert os.listdir(slow.scratch) == []
+        else:  # the next command removes what it had no time for
+            subprocess.run(slow.command, env=slow.environment, capture_output=True, check=True)
             assert os.listdir(slow.scratch) == []
 
 
@@ -290,7 +314,7 @@ class TestRefused:
         assert said in refused(capsys, "score", cfr25.path, target, *arguments)
         assert self.unchanged(target)
 
-    @pytest.mark.parametrize("other", ["link", "the same path", "another spelling"])
+    @pytest.mark.parametrize("other", ["link", "the same path", "another spelling", "address"])
     def test_a_report_over_the_source(
         self, other: str, cfr25: Clip, out: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -301,8 +325,10 @@ class TestRefused:
             "link": link,
             "the same path": source,
             "another spelling": f"{out}/../in.mp4",
+            "address": source,
         }[other]
-        said = refused(capsys, "score", source, out / "x.mp4", *PLAIN, "--report", report)
+        named = f"file://{source}" if other == "address" else source
+        said = refused(capsys, "score", named, out / "x.mp4", *PLAIN, "--report", report)
         assert "would replace the source; name another file" in said
         assert source.read_bytes() == cfr25.path.read_bytes()
         assert os.listdir(out) == []

@@ -107,6 +107,20 @@ def test_a_misspelt_setting_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "Did you mean FRAMEWRIGHT_BATCH_FRAMES?" in finding.advice
 
 
+def test_a_misspelt_setting_in_the_file_is_a_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text(
+        "export framewright_dask_adress='tcp://there:8786'\nFRAMEWRIGHT_QUALITY_CRF=20\n"
+        "framewright_workers=2\nFRAMEWRIGHT_RELAY_WATCH=/in\nOTHERS=1\n"
+    )
+    [finding] = [one for one in examine() if "is no setting" in one.found]
+    assert (finding.what, finding.verdict) == (str(tmp_path / ".env"), "note")
+    assert finding.found.startswith("FRAMEWRIGHT_DASK_ADRESS is no setting")
+    assert finding.advice.startswith("Did you mean FRAMEWRIGHT_DASK_ADDRESS?")
+
+
 def test_a_scorer_that_cannot_be_loaded_is_a_finding(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

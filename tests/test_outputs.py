@@ -9,6 +9,8 @@ import pytest
 
 from framewright.errors import OutputRefused
 from framewright.outputs import check_writable, output_suffix, possible_outputs, resolve_output
+from framewright.settings import Settings
+from framewright.storage import place_of
 from framewright.types import ScorerIdentity
 
 FAST = ScorerIdentity(name="fast", version="1", params={"style": "the_scream"})
@@ -147,6 +149,20 @@ def test_an_address_of_a_file_is_its_path(tmp_path: Path) -> None:
     assert found == tmp_path / "clip.fast-the_scream.mp4"
     with pytest.raises(OutputRefused, match="is a folder"):
         output_suffix(f"file://{tmp_path}", FAST)
+
+
+def test_a_tilde_is_the_home_folder_as_in_a_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    source = Path("clip.mp4")
+    assert resolve_output("~/out.mp4", source, ".mp4", FAST) == tmp_path / "out.mp4"
+    found = resolve_output("~/sub/", source, ".mp4", FAST)
+    assert found == tmp_path / "sub" / "clip.fast-the_scream.mp4"
+    for address in ("~nobody-here.mp4", "sub/~"):
+        assert resolve_output(f"{address}.mp4", source, ".mp4", FAST) == tmp_path / f"{address}.mp4"
+        assert place_of(address, Settings()) == Path(address)
 
 
 def test_an_address_that_nobody_understands_is_no_path() -> None:

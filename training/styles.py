@@ -129,13 +129,15 @@ def _recolour(picture: Tensor, other: Tensor) -> Tensor:
     have, want = picture.flatten(1), other.flatten(1)
     root, wanted = _root(have), _root(want)
     moved = wanted @ torch.linalg.inv(root) @ (have - have.mean(dim=1, keepdim=True))
-    return (moved + want.mean(dim=1, keepdim=True)).reshape(picture.shape).clamp(0, 1)
+    result: Tensor = (moved + want.mean(dim=1, keepdim=True)).reshape(picture.shape).clamp(0, 1)
+    return result
 
 
 def _root(pixels: Tensor) -> Tensor:
     """Symmetric square root of the covariance (3, 3)."""
     values, vectors = torch.linalg.eigh(torch.cov(pixels) + 1e-4 * torch.eye(3))
-    return vectors @ torch.diag(values.clamp_min(1e-6).sqrt()) @ vectors.T
+    root: Tensor = vectors @ torch.diag(values.clamp_min(1e-6).sqrt()) @ vectors.T
+    return root
 
 
 def _load(path: Path, side: int) -> Tensor:

@@ -17,6 +17,7 @@ import imageio_ffmpeg
 
 from framewright.errors import EngineBug
 from framewright.media.source import FORMATS, file_url
+from framewright.sandbox import dying_with_parent
 
 __all__ = ["convert_stream", "ffmpeg_version", "local_input", "run_graph"]
 
@@ -74,7 +75,7 @@ def local_input(path: Path, **options: str | None) -> ffmpeg.nodes.FilterableStr
 
 
 def run_graph(graph: ffmpeg.nodes.OutputStream, on_wait: Callable[[], None] = lambda: None) -> None:
-    """Run ffmpeg over a graph.
+    """Run ffmpeg over a graph; it ends with this process, however that ends.
 
     Args:
         graph: what to do.
@@ -87,7 +88,11 @@ def run_graph(graph: ffmpeg.nodes.OutputStream, on_wait: Callable[[], None] = la
     graph = graph.global_args("-nostdin", "-hide_banner", "-loglevel", "error")
     command = ffmpeg.compile(graph, cmd=_binary(), overwrite_output=True)
     with subprocess.Popen(  # noqa: S603 - a list, never a shell
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        preexec_fn=dying_with_parent(),
     ) as process:
         try:
             said = _awaited(process, on_wait)

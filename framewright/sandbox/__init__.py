@@ -2,5 +2,6 @@
 
 from framewright.sandbox.confine import FILES, enforceable
 from framewright.sandbox.parent import Sandbox
+from framewright.sandbox.seccomp import dying_with_parent
 
-__all__ = ["FILES", "Sandbox", "enforceable"]
+__all__ = ["FILES", "Sandbox", "dying_with_parent", "enforceable"]

@@ -12,8 +12,15 @@ import os
 import platform
 import signal
 import struct
+from collections.abc import Callable
 
-__all__ = ["deny_calls", "die_with_parent", "forgo_privileges", "is_available"]
+__all__ = [
+    "deny_calls",
+    "die_with_parent",
+    "dying_with_parent",
+    "forgo_privileges",
+    "is_available",
+]
 
 _CALLS = {
     "x86_64": (
@@ -75,6 +82,27 @@ def die_with_parent() -> None:
     """Have this process killed when the thread that started it is gone."""
     if platform.system() == "Linux":
         _prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
+
+
+def dying_with_parent() -> Callable[[], None] | None:
+    """Return the ``preexec_fn`` of a process that ends with the thread that starts it.
+
+    All it needs is looked up here: between fork and exec no lock of another thread may be waited
+    for.
+
+    Returns:
+        None where the platform cannot do so.
+    """
+    if platform.system() != "Linux":
+        return None
+    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
+
+    def follow() -> None:
+        prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # it has gone already
+            os._exit(1)
+
+    return follow
 
 
 def deny_calls(landlock_abi: int) -> bool:

@@ -77,7 +77,7 @@ def create(
     """
     factory = _load(name)
     allowed = _options(factory)
-    unknown = sorted(set(options) - set(allowed))
+    unknown = sorted(set(options) - set(_parameters(factory)))
     if unknown:
         raise ScorerOptionError(
             f"scorer {name!r} takes no option {', '.join(map(repr, unknown))}. "
@@ -129,7 +129,7 @@ def outline(name: str, options: Mapping[str, Any]) -> ScorerIdentity | None:
         makes = "records" if hasattr(factory, "record") else "pictures"
     if isinstance(factory, Labelled):
         params: dict[str, Any] = {"style": factory.label(**options)}
-    elif {"style", "image"}.isdisjoint(_options(factory)):  # which identity.params are among
+    elif {"style", "image"}.isdisjoint(_parameters(factory)):  # which identity.params are among
         params = {}
     else:
         return None
@@ -164,7 +164,7 @@ def _nothing(asset: Asset) -> Path:
 
 
 def describe(name: str) -> str:
-    """Return a scorer's one-line description and its options."""
+    """Return a scorer's one-line description and the options that a user gives."""
     factory = _load(name)
     options = ", ".join(_options(factory))
     line = (inspect.getdoc(factory) or "").partition("\n")[0]
@@ -172,6 +172,12 @@ def describe(name: str) -> str:
 
 
 def _options(factory: type[AnyScorer]) -> list[str]:
+    """Those that a user gives."""
+    for_workers = getattr(factory, "worker_options", ())
+    return [name for name in _parameters(factory) if name not in for_workers]
+
+
+def _parameters(factory: type[AnyScorer]) -> list[str]:
     return [name for name in inspect.signature(factory).parameters if name != _PROGRESS]
 
 

@@ -42,6 +42,9 @@ class Scorer(Protocol):
     be accepted by the constructor. Of a file of the user's it holds either what the scorer needs to
     know of it, or the reference that ``asset`` gives; see ``HasAssets``.
 
+    Arguments that only workers give, such as what was found in a file, are named in a class
+    attribute ``worker_options``, a tuple: they are no part of what users are told.
+
     A constructor with work to do takes a ``progress`` besides, a ``ProgressCallback`` or None: it
     is the one argument that is no option.
     """

@@ -33,6 +33,7 @@ class ColorTransferScorer:
     """Gives every frame the colours of a painting, but no brush strokes."""
 
     context_frames = 0
+    worker_options = ("mean", "covariance")
 
     def __init__(
         self,

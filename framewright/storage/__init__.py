@@ -9,7 +9,13 @@ from framewright.settings import Settings
 from framewright.storage.base import ObjectInfo, Store, WrongBytes, check_key
 from framewright.storage.blob_address import is_blob_address, without_queries, without_secrets
 from framewright.storage.local import LocalStore, remove_older
-from framewright.storage.place import Place, RemoteFile, file_name, open_blob_store, place_of
+from framewright.storage.place import (
+    Place,
+    RemoteFile,
+    open_blob_store,
+    path_of,
+    place_of,
+)
 
 __all__ = [
     "LocalStore",
@@ -19,9 +25,9 @@ __all__ = [
     "Store",
     "WrongBytes",
     "check_key",
-    "file_name",
     "is_blob_address",
     "open_store",
+    "path_of",
     "place_of",
     "remove_older",
     "without_queries",

@@ -14,7 +14,14 @@ from framewright.storage.blob_address import is_blob_address, without_queries
 if TYPE_CHECKING:
     from framewright.storage.azure import AzureStore
 
-__all__ = ["Place", "RemoteFile", "container_and_key", "file_name", "open_blob_store", "place_of"]
+__all__ = [
+    "Place",
+    "RemoteFile",
+    "container_and_key",
+    "open_blob_store",
+    "path_of",
+    "place_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +50,6 @@ class RemoteFile:
 Place: TypeAlias = Path | RemoteFile
 
 
-def file_name(place: Place) -> str:
-    """The last part of a path or of a blob's name."""
-    return place.name
-
-
 def place_of(address: str, settings: Settings) -> Place:
     """Understand the address of one file.
 
@@ -60,8 +62,15 @@ def place_of(address: str, settings: Settings) -> Place:
         StoreKeyError: the address names a container, a folder, or no file that is known.
         InputError: a package for Azure storage is missing, or nothing can sign in.
     """
-    if is_blob_address(address):
-        return _blob(address, settings)
+    return _blob(address, settings) if is_blob_address(address) else path_of(address)
+
+
+def path_of(address: str) -> Path:
+    """Understand the address of a file or folder on this machine: a path, or ``file://`` and one.
+
+    Raises:
+        StoreKeyError: it is another kind of address.
+    """
     scheme, separator, rest = address.partition("://")
     if separator and scheme == "file":
         return Path(rest)
@@ -70,7 +79,10 @@ def place_of(address: str, settings: Settings) -> Place:
             f"address {without_queries(address)!r} is not understood: use a path, file://PATH, "
             "az://ACCOUNT/CONTAINER/PATH, or the https address of a blob."
         )
-    return Path(address).expanduser()
+    try:
+        return Path(address).expanduser()
+    except RuntimeError:  # "~name", and no user has that name
+        return Path(address)
 
 
 def container_and_key(address: str) -> tuple[str, str]:

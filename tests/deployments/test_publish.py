@@ -79,6 +79,11 @@ def test_a_server_that_does_not_answer(command: str, capsys: pytest.CaptureFixtu
         (401, "Unauthorized", "answers 401: set PREFECT_API_AUTH_STRING"),
         (422, '{"detail": "no such thing"}', "answers 422: .*no such thing"),
         (200, "<html>", "is no Prefect server: check PREFECT_API_URL, which ends in /api"),
+        (200, "[]", "is no Prefect server: check PREFECT_API_URL, which ends in /api"),
+        (200, "[1]", "is no Prefect server: check PREFECT_API_URL, which ends in /api"),
+        (200, "null", "is no Prefect server: check PREFECT_API_URL, which ends in /api"),
+        (200, '"text"', "is no Prefect server: check PREFECT_API_URL, which ends in /api"),
+        (200, "{}", "is no Prefect server: check PREFECT_API_URL, which ends in /api"),
     ],
 )
 def test_a_server_that_does_not_take_it(

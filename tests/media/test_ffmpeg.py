@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import ffmpeg
+import psutil
 import pytest
 
 from framewright.errors import EngineBug
@@ -73,3 +76,24 @@ def test_a_run_that_does_not_end_is_stopped(
     with pytest.raises(EngineBug, match=r"not done after 0 s and was stopped"):
         run_graph(ffmpeg.output(endless, file_url(tmp_path / "out.mp4")))
     assert time.monotonic() - began < 20
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux kills it")
+def test_a_run_ends_with_the_process_that_began_it(cfr25: Clip, tmp_path: Path) -> None:
+    code = (
+        "import sys, pathlib, ffmpeg; from framewright.media.ffmpeg import *; from "
+        "framewright.media.source import file_url; run_graph(ffmpeg.output(local_input(pathlib."
+        "Path(sys.argv[1]), stream_loop='-1', re=None), file_url(pathlib.Path(sys.argv[2]))))"
+    )
+    words = [sys.executable, "-c", code, str(cfr25.path), str(tmp_path / "out.mp4")]
+    with subprocess.Popen(words) as process:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "out.mp4").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        [child] = psutil.Process(process.pid).children()
+        assert "ffmpeg" in child.name()
+        process.kill()
+    _, alive = psutil.wait_procs([child], timeout=30)
+    for one in alive:
+        one.kill()
+    assert alive == []

@@ -245,6 +245,28 @@ def test_a_users_own_scorer_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyP
             create("negative", {"strength": value})
 
 
+@pytest.mark.parametrize(
+    ("name", "hidden", "shown"),
+    [
+        ("fast", ["numbers", "images"], "style, strength, keep_colors, stroke_scale"),
+        ("color", ["mean", "covariance"], "style, image"),
+        ("gatys", ["painting"], "style, strength, steps"),
+    ],
+)
+def test_what_only_workers_give_is_no_option_for_users(
+    name: str, hidden: list[str], shown: str
+) -> None:
+    with pytest.raises(ScorerOptionError) as refused:
+        create(name, {"nonsense": 1})
+    for said in (describe(name), str(refused.value)):
+        options = said.partition("ptions: ")[2]
+        assert options.startswith(shown)
+        assert not set(hidden) & set(options.strip(".").split(", "))
+    with pytest.raises(ScorerOptionError) as refused:
+        create(name, dict.fromkeys(hidden, "x"))
+    assert "takes no option" not in str(refused.value), "a worker may give it"
+
+
 def test_what_names_its_results_only_it_knows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,6 +23,7 @@ from framewright.scorers.identity import IdentityScorer
 from framewright.settings import Settings, get_settings
 from framewright.sources import check_newest, fetch, find, local_mask, local_options
 from framewright.storage import RemoteFile, open_store, place_of
+from framewright.storage.azure import AzureStore
 from framewright.types import Progress
 from tests import azurite as azurite_module
 from tests.azurite import Azurite, Media
@@ -180,6 +181,20 @@ def logs_tell_what_was_done(work: dict[str, bytes]) -> None:
     assert (lines[0]["event"], lines[-1]["event"]) == ("begin", "end")
     assert [line["frame"] for line in batches] == list(range(25))
     assert all(line["model_seconds"] >= 0 and line["frames"] == 1 for line in batches)
+
+
+def test_a_source_is_looked_up_once(
+    places: Places, cfr25: Clip, monkeypatch: pytest.MonkeyPatch, framewright: Command
+) -> None:
+    """The command looks for it before a painting is fitted; the run takes what was found."""
+    source = places.put("once.mp4", cfr25.path.read_bytes())
+    assert framewright("score", source, places.out, *SCORE).status == 0
+    looked: list[str] = []
+    look = AzureStore.look
+    monkeypatch.setattr(AzureStore, "look", lambda self, key: looked.append(key) or look(self, key))
+    again = framewright("score", source, places.out, *SCORE)
+    assert "nothing is left to do" in again.shown
+    assert looked.count("once.mp4") == 1
 
 
 def test_no_token_can_do_more(places: Places, two: Azurite) -> None:

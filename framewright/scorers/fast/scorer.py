@@ -24,6 +24,7 @@ class FastScorer:
     """Paints every frame in the style of a painting: a shipped one, the user's, or a blend."""
 
     context_frames = 0
+    worker_options = ("numbers", "images")
 
     def __init__(
         self,

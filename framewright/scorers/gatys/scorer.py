@@ -31,6 +31,8 @@ _CONTEXT_FRAMES = 8
 class GatysScorer:
     """Optimises every frame until a network sees the texture of a painting in it; slow."""
 
+    worker_options = ("painting",)
+
     def __init__(
         self,
         style: str | Path = "",
