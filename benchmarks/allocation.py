@@ -4,7 +4,8 @@
 
 Frames of 640x360 that move are steadied in processes that start as Dask's nannies start workers,
 and as a shell does; each without and with what a scoring process asks of the C library. They take
-turns. Appends to ``benchmarks/results.csv``.
+turns. Then a unit of the demo's clip is scored by a worker of Dask, both ways. Appends to
+``benchmarks/results.csv``.
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from statistics import median
 
 from benchmarks.record import record
+from benchmarks.split import SAMPLE
 
 _STARTS = {"as a shell": {}, "as Dask's nanny": {"MALLOC_TRIM_THRESHOLD_": "65536"}}
 _FRAMES, _GROWING = 60, 10
@@ -58,6 +62,43 @@ def _measured(environment: dict[str, str], keep: bool) -> tuple[float, float]:
     return milliseconds, faults
 
 
+def _score(folder: str, job_key: str, keep: bool) -> tuple[float, int]:
+    """Score two units on a worker of Dask; return the CPU seconds of the second, and its frames."""
+    from framewright import score
+    from framewright.storage import LocalStore
+
+    if not keep:
+        score.keep_freed_memory = lambda: False  # type: ignore[attr-defined]
+    store = LocalStore(Path(folder))
+    score.score_unit(store, job_key, 0)  # which loads the model
+    before = time.process_time()
+    frames = score.score_unit(store, job_key, 1).frames
+    return time.process_time() - before, frames
+
+
+def _on_dask(keep: bool) -> tuple[float, int]:
+    """Plan a job of its own, and have a worker score two units of it."""
+    from distributed import Client, LocalCluster
+
+    from framewright import scorers
+    from framewright.plan import split, upload
+    from framewright.storage import LocalStore
+
+    scorer = scorers.create("fast", {"style": "starry_night"}).identity
+    with tempfile.TemporaryDirectory() as folder:
+        store = LocalStore(Path(folder, "work"))
+        parts = split(SAMPLE, scorer=scorer, scratch=Path(folder), store=store, unit_seconds=2.0)
+        key = upload(parts, store).job_key
+        with (
+            LocalCluster(  # type: ignore[no-untyped-call]
+                n_workers=1, threads_per_worker=1, dashboard_address=None
+            ) as cluster,
+            Client(cluster) as client,  # type: ignore[no-untyped-call]
+        ):
+            found: tuple[float, int] = client.submit(_score, store.url, key, keep).result()
+    return found
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
@@ -78,6 +119,17 @@ def main(argv: Sequence[str] | None = None) -> None:
         note = f"CPU, median of {len(values)}; {faults:.0f} page faults a frame"
         rows.append((f"stabiliser, started {start}, {kept}", milliseconds, "ms/frame", note))
     record("allocation", "640x360", rows)
+    units: dict[bool, list[tuple[float, int]]] = {False: [], True: []}
+    for _ in range(arguments.rounds):
+        for keep, answers in units.items():
+            answers.append(_on_dask(keep))
+    rows = []
+    for keep, answers in units.items():
+        kept = "freed memory kept" if keep else "as it is"
+        note = f"{answers[0][1]} frames and those before them, stabilised; median of {len(answers)}"
+        seconds = median(seconds for seconds, _ in answers)
+        rows.append((f"a unit on a worker of Dask, {kept}", seconds, "s, CPU", note))
+    record("allocation", SAMPLE.name, rows)
     return None
 
 
