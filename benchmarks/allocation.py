@@ -68,7 +68,7 @@ def _score(folder: str, job_key: str, keep: bool) -> tuple[float, int]:
     from framewright.storage import LocalStore
 
     if not keep:
-        score.keep_freed_memory = lambda: False  # type: ignore[attr-defined]
+        score.keep_freed_memory = lambda: False  # type: ignore[assignment,attr-defined]
     store = LocalStore(Path(folder))
     score.score_unit(store, job_key, 0)  # which loads the model
     before = time.process_time()
