@@ -26,27 +26,18 @@ from torch import Tensor
 from benchmarks.contact_sheet import load, painted
 from benchmarks.record import record
 from framewright import scorers
+from framewright.scorers.fast import fit
 from framewright.scorers.fast.colours import Colours, layout_distance
 from framewright.scorers.painting import read_painting
 from training.losses import content_loss, style_loss, targets
 from training.vgg import VggSlice
 
 FIGURES = ("colour", "style", "content", "layout")
-SIDE = 520
-"""Square root of the pixels at which a painting is seen, as in a fit."""
 
 
 def tensor_of(image: Image.Image) -> Tensor:
     """Return (1, 3, H, W) in [0, 1]."""
     return torch.from_numpy(np.asarray(image, np.float32) / 255).permute(2, 0, 1)[None]
-
-
-def seen(path: Path) -> Tensor:
-    """Return a painting as the losses see it."""
-    image = read_painting(path)
-    scale = SIDE / (image.width * image.height) ** 0.5
-    size = (round(image.width * scale), round(image.height * scale))
-    return tensor_of(image.resize(size, Image.Resampling.LANCZOS))
 
 
 def between_colours(first: Tensor, second: Tensor) -> float:
@@ -99,6 +90,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     shown = [load(path, arguments.width) for path in arguments.photos]
     photos = [tensor_of(image) for image in shown]
     for path in arguments.paintings:
+        painting = fit._sized(tensor_of(read_painting(path)))  # as the fit sees it
         scorer = scorers.create("fast", {"style": str(path)})
         scorer.setup(torch.device("cpu"), threads=1)
         made = {"fast": [tensor_of(painted(scorer, image)) for image in shown]}
@@ -107,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             made[folder.name] = [tensor_of(load(file, arguments.width)) for file in files]
         rows = []
         for name, pictures in made.items():
-            figures = judged(vgg, seen(path), photos, pictures)
+            figures = judged(vgg, painting, photos, pictures)
             note = f"mean of {len(photos)} photos {shown[0].width}x{shown[0].height}"
             rows += [
                 (f"{name}, {figure}", value, "distance", note)

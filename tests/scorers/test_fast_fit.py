@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
-from typing import cast
 
 import pytest
 import torch
@@ -17,7 +15,7 @@ from framewright.scorers.fast.colours import (
     palette_distance,
 )
 from framewright.scorers.fast.leaves import dead_leaves
-from framewright.scorers.fast.network import STYLE_LENGTH, ConditionalStyleNet
+from framewright.scorers.fast.network import STYLE_LENGTH
 
 
 @pytest.fixture(scope="module")
@@ -56,27 +54,6 @@ class TestThreads:
         with pytest.raises(KeyboardInterrupt):
             fit.fit_style(painting, stop)
         assert torch.get_num_threads() == 2
-
-
-class TestBalance:
-    def test_all_of_the_painting_is_worth_the_photo_that_it_costs(
-        self, painting: torch.Tensor
-    ) -> None:
-        """What is painted goes from the contents to the painting itself; the end is best."""
-
-        def mixed(contents: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
-            return torch.lerp(contents, painting.expand_as(contents), share)
-
-        shipped = fit.shipped_networks()
-        networks = dataclasses.replace(shipped, net=cast(ConditionalStyleNet, mixed))
-        seen = fit._seen(shipped.encoder, painting)
-        wanted = fit._Target(fit._statistics(*seen), Colours.of(painting))
-        contents = dead_leaves(2, 64, seed=4)
-        shares = (0.0, 0.5, 0.8, 0.9, 1.0)
-        losses = [
-            float(fit._loss(networks, torch.tensor(share), contents, wanted)[0]) for share in shares
-        ]
-        assert losses == sorted(losses, reverse=True)
 
 
 class TestColours:

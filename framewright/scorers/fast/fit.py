@@ -31,23 +31,21 @@ from framewright.scorers.runtime import cpu_has_bf16
 
 __all__ = ["FIT_VERSION", "Networks", "fit_style", "shipped_networks"]
 
-FIT_VERSION = "5"
+FIT_VERSION = "4"
 """Changes whenever the same painting would get other numbers."""
 
 _PAINTING_SIDE = 520
 """Square root of the pixels at which the losses see the painting: strokes grow with it."""
 
 _STEPS = 60
-_RATE = 0.06
+_RATE = 0.03
 _BATCH, _SIDE = 2, 160
 _CONTENTS = 24
-_STYLE, _CONTENT, _SMOOTH = 40.0, 1.0, 0.05
-"""The painting counts six times as much as in the training: the trunk keeps the photo by itself."""
-
-_LUMA, _PALETTE, _LAYOUT = 8.0, 8.0, 4.0
+_STYLE, _CONTENT, _SMOOTH = 10.0, 1.5, 0.05
+_LUMA, _PALETTE, _LAYOUT = 4.0, 4.0, 2.0
 """Weights of the colours themselves: with textures alone pictures come out pale."""
 
-_STEADY, _SHIFT, _NOISE = 1000.0, 4, 0.02
+_STEADY, _SHIFT, _NOISE = 300.0, 4, 0.02
 _DEPTHS = (0, 2, 4)
 
 
@@ -186,10 +184,7 @@ def _start(networks: Networks, guess: Tensor, wanted: _Target, contents: Tensor)
 def _loss(
     networks: Networks, style: Tensor, contents: Tensor, wanted: _Target
 ) -> tuple[Tensor, Tensor]:
-    """The loss on contents (N, 3, H, W): the training's, weighted anew, and the colours'.
-
-    Returns it and what was painted.
-    """
+    """The loss of the training, and of the colours, on contents (N, 3, H, W); and the pictures."""
     net, encoder = networks.net, networks.encoder
     with torch.autocast("cpu", torch.bfloat16, enabled=cpu_has_bf16()):
         with torch.no_grad():
