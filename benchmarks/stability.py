@@ -72,15 +72,16 @@ def measure(path: Path, style: str, arguments: argparse.Namespace) -> None:
             details[place] += fine_detail(each) if number >= GROWING else 0.0
     source, before, after, still = meter.flickers
     last = arguments.first + arguments.frames
+    shown = Path(style).name
     note = f"frames [{arguments.first}, {last}), {meter.cuts} cuts, source {source:.2f} of 255"
     record(
         "stability",
         f"{path.name} {shape[1]}x{shape[0]}",
         [
-            (f"{style}, per frame", before / source, "x source", note),
-            (f"{style}, stability {arguments.stability:g}", after / source, "x source", note),
-            (f"{style}, first picture held", still / source, "x source", "it never changes"),
-            (f"{style}, detail kept", details[1] / details[0], "ratio", note),
+            (f"{shown}, per frame", before / source, "x source", note),
+            (f"{shown}, stability {arguments.stability:g}", after / source, "x source", note),
+            (f"{shown}, first picture held", still / source, "x source", "it never changes"),
+            (f"{shown}, detail kept", details[1] / details[0], "ratio", note),
             ("stabiliser, 1 thread", 1000 * min(seconds[1:]), "ms/frame", "CPU time, smallest"),
         ],
     )
