@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["GatysScorer"]
 
 _STEPS, _COMPAT_STEPS = 8, 300
-_CONTEXT_FRAMES = 8
+_CONTEXT_FRAMES = 24
 
 
 class GatysScorer:
@@ -93,7 +93,7 @@ class GatysScorer:
         }
         return ScorerIdentity(
             name="gatys",
-            version="3",
+            version="4",
             weights_sha256=fingerprint([weights_sha256(), encoder_sha256()]),
             params=params,
             flickers=self._strength > 0,
@@ -121,11 +121,12 @@ class GatysScorer:
             self._run = Steady(
                 encoder, painting, self._strength, self._steps, self._side, self._painted
             )
-        self._before: Remembered | None = None
+        self.begin(0)
 
     def begin(self, first: int) -> None:
-        """Forget the frame before."""
-        self._before = None
+        """Forget the frame before; the next is number ``first`` of the video."""
+        self._before: Remembered | None = None
+        self._next = first
 
     def score(self, frames: torch.Tensor) -> torch.Tensor:
         """Optimise consecutive frames, shape (N, 3, H, W), one after the other.
@@ -138,11 +139,11 @@ class GatysScorer:
             return frames
         with torch.inference_mode(False), torch.enable_grad():
             before, pictures = self._before, []
-            for frame in torch.split(frames.clone(), 1):
-                picture, before = self._run(frame, before)
+            for number, frame in enumerate(torch.split(frames.clone(), 1), self._next):
+                picture, before = self._run(frame, before, number)
                 pictures.append(picture)
             result = torch.cat(pictures)
-        self._before = before
+        self._before, self._next = before, self._next + len(frames)
         return result
 
 
