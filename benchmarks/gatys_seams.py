@@ -1,11 +1,11 @@
 """How much is seen of a cut between units, with the optimisation, `gatys`, and the stabiliser.
 
     python -m benchmarks.gatys_seams CLIP... --painting FILE [--encoder small]
-        [--first 0 --frames 88 --width 120 --stability 0.95]
+        [--first 0 --frames 104 --width 120 --stability 0.95]
 
 The clip is scored and steadied once as a whole, and again from the context before its last frame
 on, as a unit that begins with that frame would be. The step is the mean change from the last
-picture before the cut to the first after it. With 88 frames the unit's context begins where it has
+picture before the cut to the first after it. With 104 frames the unit's context begins where it has
 to wait longest for a frame that both optimise alone. Appends to ``benchmarks/results.csv``.
 """
 
@@ -82,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--painting", required=True)
     parser.add_argument("--encoder", default="small")
     parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--frames", type=int, default=88)
+    parser.add_argument("--frames", type=int, default=104)
     parser.add_argument("--width", type=int, default=120)
     parser.add_argument("--stability", type=float, default=0.95)
     arguments = parser.parse_args(argv)

@@ -52,7 +52,7 @@ class _Gram(torch.autograd.Function):
         both = (gradient + gradient.transpose(1, 2)) / features[0].numel()
         count, channels, height, width = features.shape
         back = (_places(features) @ both).reshape(count, height, width, channels)
-        return back.permute(0, 3, 1, 2)
+        return cast(Tensor, back.permute(0, 3, 1, 2))
 
 
 def _places(features: Tensor) -> Tensor:
@@ -61,7 +61,7 @@ def _places(features: Tensor) -> Tensor:
 
 
 def _gram(features: Tensor) -> Tensor:
-    return cast(Tensor, _Gram.apply(features))  # type: ignore[no-untyped-call]
+    return cast(Tensor, _Gram.apply(features))
 
 
 class StyleTarget:

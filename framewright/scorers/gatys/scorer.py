@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["GatysScorer"]
 
 _STEPS, _COMPAT_STEPS = 8, 300
-_CONTEXT_FRAMES = 24
+_CONTEXT_FRAMES = 40
+"""So that a frame that is optimised alone comes eight frames or more before the stabiliser's."""
 
 
 class GatysScorer:
