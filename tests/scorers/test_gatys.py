@@ -15,6 +15,7 @@ from framewright.errors import ScorerOptionError
 from framewright.perceptual.slices import VggEncoder
 from framewright.scorers import Scorer, create, rebuild
 from framewright.scorers.asset import Asset
+from framewright.scorers.gatys.lbfgs import Objective, minimise
 from framewright.scorers.gatys.losses import StyleTarget, reference_loss, relative_loss
 from framewright.scorers.gatys.optimise import RETURN_EVERY
 from framewright.scorers.gatys.options import packed, unpacked
@@ -164,10 +165,39 @@ def test_where_a_unit_began_is_forgotten_after_a_frame_that_all_runs_optimise_al
 ) -> None:
     frames = moving(18, 72, 84)
     options = {**files, "steps": 4, "short_side": 72}
-    with_it, without = apart(options, frames, 26, 4), apart(options, frames, 0, 4)
-    assert torch.equal(with_it[:2], without[:2])
+    with_it, without = apart(options, frames, 26, 4), apart(options, frames, 1, 4)
     assert with_it[-1] < 0.2 * with_it[0]
     assert with_it[-1] < 0.5 * without[-1]
+
+
+@pytest.mark.parametrize(
+    ("first", "cut", "evaluations"),
+    [
+        (30, False, [16, 1, 16, 4, 4]),
+        (0, False, [16, 4, 4, 4]),
+        (1, False, [16, 1, 1, 1]),
+        (1, True, [16, 1, 16, 4]),
+    ],
+)
+def test_before_such_a_frame_or_a_scene_it_hurries(
+    first: int,
+    cut: bool,
+    evaluations: list[int],
+    files: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[int] = []
+
+    def counted(loss: Objective, start: Tensor, steps: int, *rest: float) -> tuple[Tensor, Tensor]:
+        done.append(steps)
+        return minimise(loss, start, steps, *rest)
+
+    monkeypatch.setattr("framewright.scorers.gatys.optimise.minimise", counted)
+    scorer = ready({**files, "steps": 4, "short_side": 72})
+    scorer.begin(first)  # type: ignore[attr-defined]
+    frames = moving(4, 72, 84)
+    scorer.score(torch.cat([frames[:2], 1 - frames[2:].flip(3)]) if cut else frames)
+    assert done == evaluations
 
 
 def test_before_a_unit_it_sees_such_a_frame_in_time(files: dict[str, str]) -> None:
