@@ -108,8 +108,8 @@ def neighbours(count: int, pairs: int) -> list[int]:
 def followed(run: Steady, frames: list[Tensor]) -> tuple[list[Tensor], float]:
     """Pictures of all frames, and the CPU seconds of them together."""
     began, before, pictures = time.process_time(), None, []
-    for frame in frames:
-        picture, before = run(frame, before)
+    for number, frame in enumerate(frames):
+        picture, before = run(frame, before, number)
         pictures.append(picture)
     return pictures, time.process_time() - began
 

@@ -1,4 +1,4 @@
-"""The picture before, led to where the source has moved."""
+"""Pictures of the frame before, led to where the source has moved."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ class Follower:
         self._flow = FlowEstimator()
 
     def __call__(
-        self, before: NDArray[np.uint8], frame: NDArray[np.uint8], picture: Tensor
+        self, before: NDArray[np.uint8], frame: NDArray[np.uint8], pictures: Tensor
     ) -> tuple[Tensor, Tensor] | None:
-        """Lead a picture from the frame before to a frame.
+        """Lead pictures from the frame before to a frame.
 
         Args:
             before: the frame before, RGB of shape (H, W, 3).
             frame: the frame, of the same shape.
-            picture: what was made of the frame before, (1, 3, H, W), RGB in [0, 1].
+            pictures: what was made of the frame before, (N, 3, H, W), RGB in [0, 1].
 
         Returns:
-            The picture led to the frame, and how far it can be trusted: (1, 1, H, W), 0 to 1, 0
+            The pictures led to the frame, and how far they can be trusted: (1, 1, H, W), 0 to 1, 0
             where the frame shows what was hidden. None at a scene cut.
         """
         self._flow.reset()
@@ -49,11 +49,12 @@ class Follower:
             [width / motion.flow.shape[1], height / motion.flow.shape[0]], dtype=np.float32
         )
         trust = cv2.resize(motion.trust, (width, height), interpolation=cv2.INTER_LINEAR)
-        values = picture[0].permute(1, 2, 0).contiguous().cpu().numpy()
-        led = warped(values, grid_of(height, width) + cast(Floats, flow) * ratio)
+        places = grid_of(height, width) + cast(Floats, flow) * ratio
+        values = pictures.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+        led = np.stack([warped(each, places) for each in values])
         return (
-            torch.from_numpy(led).permute(2, 0, 1)[None].contiguous().to(picture.device),
-            torch.from_numpy(trust)[None, None].to(picture.device),
+            torch.from_numpy(led).permute(0, 3, 1, 2).contiguous().to(pictures.device),
+            torch.from_numpy(trust)[None, None].to(pictures.device),
         )
 
 

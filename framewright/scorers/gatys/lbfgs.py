@@ -34,7 +34,9 @@ def minimise(
     first_step: float,
     hue_weight: float = 1.0,
 ) -> tuple[Tensor, Tensor]:
-    """Lower the losses of pictures with a fixed number of evaluations of value and gradient.
+    """Lower the losses of pictures with a fixed number of evaluations.
+
+    All are of value and gradient, but the last of several is of the value alone.
 
     Args:
         objective: what to lower.
@@ -54,7 +56,7 @@ def minimise(
     weighed = _weighed(gradient, hue_weight)
     scale = first_step * size / _dot(weighed, weighed).sqrt().clamp_min(1e-30)
     length = torch.ones_like(loss)
-    for _ in range(evaluations - 1):
+    for left in reversed(range(evaluations - 1)):
         direction = _direction(gradient, pairs, scale, hue_weight)
         slope = _dot(direction, gradient)
         downhill = slope < 0
@@ -63,6 +65,8 @@ def minimise(
         )
         slope = _dot(direction, gradient)
         step = _wide(length) * direction
+        if not left:
+            return _last(objective, x, step, loss, _SUFFICIENT * length * slope)
         trial_loss, trial_gradient = _evaluate(objective, x + step)
         change = trial_gradient - gradient
         curvature = _dot(step, change)
@@ -80,6 +84,16 @@ def minimise(
         loss = torch.where(better, trial_loss, loss)
         gradient = torch.where(_wide(better), trial_gradient, gradient)
     return x, loss
+
+
+@torch.no_grad()
+def _last(
+    objective: Objective, x: Tensor, step: Tensor, loss: Tensor, decrease: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Try a step after which none follows: its gradient is not needed."""
+    trial_loss = objective(x + step)
+    better = trial_loss <= loss + decrease
+    return torch.where(_wide(better), x + step, x), torch.where(better, trial_loss, loss)
 
 
 def _direction(

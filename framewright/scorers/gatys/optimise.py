@@ -23,7 +23,7 @@ from framewright.scorers.gatys.losses import StyleTarget, relative_loss
 from framewright.scorers.gatys.reference import STYLE_WEIGHTS, centre_square, optimised, put_back
 from framewright.scorers.gatys.start import FirstGuess, colours_of
 
-__all__ = ["Plain", "Remembered", "Steady"]
+__all__ = ["RETURN_EVERY", "Plain", "Remembered", "Steady"]
 
 _COLD_FACTOR = 4
 """A frame with none before it gets so many times the evaluations, at half and at full size."""
@@ -31,9 +31,14 @@ _COLD_STEP, _WARM_STEP = 0.03, 0.003
 """First change of the values in [0, 1], root mean square."""
 _STEADINESS = 100.0
 """Weight of staying near to the picture before: see docs/adr/0012."""
-_RETURN = 0.1
-"""Share of the guess at a frame in the picture that was led to it. What was before fades, so that
-pictures depend less on where their unit began."""
+RETURN_EVERY = 32
+"""Frames whose numbers in the video are multiples of it are optimised alone, too."""
+_RETURN = 0.3
+"""Share of what that gave, led along, in the start of every frame that follows. What was before
+fades, and runs that began at different frames soon come to one solution after such a frame."""
+_HURRY = 4
+"""Before such a frame a run that began within the video has nothing that will last: its pictures
+are thrown away, and get so many times fewer evaluations."""
 _HUE_WEIGHT = 6.0
 """See ``minimise``: encoders see grey far better than hues."""
 _LEAST_SIDE, _MULTIPLE = 64, 4
@@ -51,6 +56,10 @@ class Remembered:
     """RGB, shape (H, W, 3)."""
     picture: Tensor
     """Shape (1, 3, H, W)."""
+    alone: Tensor
+    """What the last frame that was optimised alone has become, led along; shape (1, 3, H, W)."""
+    shared: bool
+    """Whether all runs with this frame have optimised that one alone: see ``RETURN_EVERY``."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +78,9 @@ class Plain:
         self._target = StyleTarget(encoder, centre_square(painting, side))
         self._style_weight = STYLE_WEIGHTS[encoder.kind]
 
-    def __call__(self, frame: Tensor, before: Remembered | None) -> tuple[Tensor, None]:
+    def __call__(
+        self, frame: Tensor, before: Remembered | None, number: int
+    ) -> tuple[Tensor, None]:
         """Optimise a frame (1, 3, H, W); the result has its size."""
         square = centre_square(frame, self._side)
         picture = optimised(self._encoder, self._target, square, self._style_weight, self._steps)
@@ -107,8 +118,19 @@ class Steady:
         self._follow = Follower()
         self._sizes: dict[int, _Seen] = {}
 
-    def __call__(self, frame: Tensor, before: Remembered | None) -> tuple[Tensor, Remembered]:
-        """Optimise a frame (1, 3, H, W); return its picture, and what the next one needs."""
+    def __call__(
+        self, frame: Tensor, before: Remembered | None, number: int
+    ) -> tuple[Tensor, Remembered]:
+        """Optimise a frame.
+
+        Args:
+            frame: (1, 3, H, W).
+            before: what the frame before left; None for the first of a run.
+            number: of the frame in the video, from 0.
+
+        Returns:
+            Its picture, and what the next frame needs.
+        """
         small = _shrunk(frame, self._side)
         height, width = small.shape[-2:]
         content = _extended(small)
@@ -116,17 +138,22 @@ class Steady:
         start = torch.lerp(content, guess, min(1.0, 2 * self._strength))
         seen, led = as_bytes(content), None
         if before is not None and before.frame.shape == seen.shape:
-            led = self._follow(before.frame, seen, before.picture)
-        if led is None:
-            picture = self._cold(content, start)
-        else:
-            aim = torch.lerp(led[0], start, _RETURN)
-            start = torch.lerp(start, aim, led[1])
-            picture = self._optimised(content, start, self._steps, _WARM_STEP, (aim, led[1]))
+            led = self._follow(before.frame, seen, torch.cat([before.picture, before.alone]))
+        renewed = number % RETURN_EVERY == 0
+        shared = renewed or (before is not None and (led is None or before.shared))
+        if led is None or renewed:
+            start = picture = alone = self._alone(content, start)
+        if led is not None:
+            (picture, alone_led), trust = led[0][:, None], led[1]
+            aim = torch.lerp(picture, alone if renewed else alone_led, _RETURN)
+            steps = self._steps if shared else -(-self._steps // _HURRY)
+            start = torch.lerp(start, aim, trust)
+            picture = self._optimised(content, start, steps, _WARM_STEP, (aim, trust))
+            alone = alone if renewed else torch.lerp(picture, alone_led, trust)
         result = picture[..., :height, :width]
-        return _enlarged(result, small, frame), Remembered(seen, picture)
+        return _enlarged(result, small, frame), Remembered(seen, picture, alone, shared)
 
-    def _cold(self, content: Tensor, start: Tensor) -> Tensor:
+    def _alone(self, content: Tensor, start: Tensor) -> Tensor:
         steps = _COLD_FACTOR * self._steps
         if min(content.shape[-2:]) >= _HALVED_FROM:
             half, begun = (_extended(_shrunk(x, min(x.shape[-2:]) // 2)) for x in (content, start))

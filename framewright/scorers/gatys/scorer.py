@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["GatysScorer"]
 
 _STEPS, _COMPAT_STEPS = 8, 300
-_CONTEXT_FRAMES = 8
+_CONTEXT_FRAMES = 40
+"""So that a frame that is optimised alone comes eight frames or more before the stabiliser's."""
 
 
 class GatysScorer:
@@ -50,9 +51,9 @@ class GatysScorer:
             style: path of an image file; with painting just its name, and not read.
             strength: 0 for the video as it is, 0.5 for the balance of the 2018 reference, 1 for
                 texture alone.
-            steps: evaluations of the loss for each frame, 1 to 2000; the first frame of a scene
-                gets four times as many, and from 128 lines on as many again at half its size. 0
-                for 8, or for 300 with compat.
+            steps: evaluations of the loss for each frame, 1 to 2000; the first frame of a scene,
+                and every 32nd, gets four times as many, and from 128 lines on as many again at
+                half its size. 0 for 8, or for 300 with compat.
             short_side: pixels of the shorter side at which larger frames are optimised, 64 to
                 2160; strokes are as large in the frame as they are in the painting.
             encoder: ``small``, which is shipped; ``vgg19``, which is downloaded; or a file.
@@ -95,7 +96,7 @@ class GatysScorer:
         }
         return ScorerIdentity(
             name="gatys",
-            version="3",
+            version="4",
             weights_sha256=fingerprint([weights_sha256(), encoder_sha256()]),
             params=params,
             flickers=self._strength > 0,
@@ -123,11 +124,12 @@ class GatysScorer:
             self._run = Steady(
                 encoder, painting, self._strength, self._steps, self._side, self._painted
             )
-        self._before: Remembered | None = None
+        self.begin(0)
 
     def begin(self, first: int) -> None:
-        """Forget the frame before."""
-        self._before = None
+        """Forget the frame before; the next is number ``first`` of the video."""
+        self._before: Remembered | None = None
+        self._next = first
 
     def score(self, frames: torch.Tensor) -> torch.Tensor:
         """Optimise consecutive frames, shape (N, 3, H, W), one after the other.
@@ -140,11 +142,11 @@ class GatysScorer:
             return frames
         with torch.inference_mode(False), torch.enable_grad():
             before, pictures = self._before, []
-            for frame in torch.split(frames.clone(), 1):
-                picture, before = self._run(frame, before)
+            for number, frame in enumerate(torch.split(frames.clone(), 1), self._next):
+                picture, before = self._run(frame, before, number)
                 pictures.append(picture)
             result = torch.cat(pictures)
-        self._before = before
+        self._before, self._next = before, self._next + len(frames)
         return result
 
 
