@@ -59,7 +59,7 @@ def scratch_folder(settings: Settings) -> Iterator[Path]:
 def _held_folder(root: str) -> tuple[tempfile.TemporaryDirectory[str], int]:
     """Make a folder and lock it; another one, should it be taken for a dead one's before that."""
     while True:
-        folder = tempfile.TemporaryDirectory(prefix=_prefix(), dir=root)
+        folder = tempfile.TemporaryDirectory(prefix=_prefix(root), dir=root)
         try:
             lock = os.open(folder.name, _FOLDER)
             if _is_locked(lock) and os.path.isdir(folder.name):
@@ -81,18 +81,22 @@ def _is_locked(folder: int) -> bool:
     return True
 
 
-def _prefix() -> str:
-    """How folders of this machine begin, since it was started: locks are seen by it alone."""
-    boot = ""
+def _prefix(root: str) -> str:
+    """How folders begin whose locks are seen here: of this machine since its start, and this mount.
+
+    A share that a machine has mounted twice, for two containers, has a number for each mount, and
+    what is locked by way of one is not locked by way of the other.
+    """
     with suppress(OSError):
-        boot = _BOOT.read_text().strip()[:13] + "-"
-    return f"framewright-{boot}"
+        boot = _BOOT.read_text().strip()[:13]
+        return f"framewright-{boot}-{os.stat(root).st_dev:x}-"
+    return "framewright-"
 
 
 @lru_cache
 def _remove_left(root: str) -> None:
     """Remove what killed processes left in a folder, once in this process."""
-    prefix = _prefix()
+    prefix = _prefix(root)
     if prefix == "framewright-":
         return
     with suppress(OSError):

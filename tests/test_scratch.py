@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -88,6 +88,26 @@ def test_what_killed_processes_left_is_removed_by_the_next(
             assert living.exists(), "its process lives"
             assert other != living
     assert {one.name for one in tmp_path.iterdir()} == {"framewright-of-another-machine", "others"}
+
+
+def test_what_lies_on_another_mount_of_the_same_disk_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lock would not be seen: that of two containers on a machine, each with its own mount."""
+    left = left_by_a_killed_process(tmp_path)
+    real = os.stat
+
+    def elsewhere(path: Any, **how: Any) -> os.stat_result:
+        found = real(path, **how)
+        return os.stat_result([*found[:2], found.st_dev + 1, *found[3:]])
+
+    with monkeypatch.context() as context:
+        context.setattr(os, "stat", elsewhere)
+        with scratch_folder(Settings(scratch_folder=str(tmp_path))):
+            assert left.exists()
+    scratch._remove_left.cache_clear()
+    with scratch_folder(Settings(scratch_folder=str(tmp_path))):
+        assert not left.exists()
 
 
 def test_what_cannot_be_told_from_another_machine_s_is_left(
