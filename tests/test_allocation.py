@@ -18,7 +18,7 @@ from framewright.allocation import keep_freed_memory
 if sys.argv[1] == "keep":
     assert keep_freed_memory()
 def step():
-    frames = [np.ones(2 << 20, np.uint8) for _ in range(8)]
+    frames = [np.ones(1 << 20, np.uint8) for _ in range(16)]
 step()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(10):
@@ -28,7 +28,10 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 def faults(how: str) -> int:
-    """Page faults of ten times eight arrays of 2 MiB, where Dask's nanny started the process."""
+    """Page faults of ten times sixteen arrays, as in a process that Dask's nanny started.
+
+    They are of 1 MiB, so that no kernel gives huge pages for them.
+    """
     answer = subprocess.run(
         [sys.executable, "-c", _FAULTS, how],
         env=os.environ | {"MALLOC_TRIM_THRESHOLD_": "65536"},
