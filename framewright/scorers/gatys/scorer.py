@@ -51,9 +51,9 @@ class GatysScorer:
             style: path of an image file; with painting just its name, and not read.
             strength: 0 for the video as it is, 0.5 for the balance of the 2018 reference, 1 for
                 texture alone.
-            steps: evaluations of the loss for each frame, 1 to 2000; the first frame of a scene,
-                and every 32nd, gets four times as many, and from 128 lines on as many again at
-                half its size. 0 for 8, or for 300 with compat.
+            steps: evaluations of the loss for each frame, 1 to 2000; the first frame of a scene
+                gets four times as many, and from 128 lines on as many again at half its size;
+                every 32nd gets that besides its own. 0 for 8, or for 300 with compat.
             short_side: pixels of the shorter side at which larger frames are optimised, 64 to
                 2160; strokes are as large in the frame as they are in the painting.
             encoder: ``small``, which is shipped; ``vgg19``, which is downloaded; or a file.
