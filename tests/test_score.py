@@ -6,13 +6,15 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 import torch
+from av.video.frame import VideoFrame
 
 from framewright import score as score_module
 from framewright import sinks as sinks_module
@@ -24,6 +26,7 @@ from framewright.errors import (
     OutOfMemory,
     SourceRefused,
 )
+from framewright.media.decode import MissingFrames
 from framewright.pipeline import overlap
 from framewright.score import finished_units, score_unit, scored_unit
 from framewright.settings import Settings
@@ -280,6 +283,36 @@ class TestScorers:
         assert record.batch_frames == 7
         assert WithContext.seen == list(range(21, 50))
         assert observe(clip_of(store, manifest, 1, tmp_path)).codes == list(range(25, 50))
+
+    def test_a_scorer_that_remembers_knows_the_number_of_each_frame(
+        self, cfr25: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Also where a frame does not come out, and all is decoded again from further before."""
+        begun: list[int] = []
+
+        class Remembers(Counting):
+            context_frames = 4
+
+            def begin(self, first: int) -> None:
+                begun.append(first)
+                type(self).seen = []
+
+        store, manifest = planned_with(Remembers, cfr25.path, tmp_path, monkeypatch)
+        score_unit(store, manifest.job_key, 0)
+        assert (begun, Remembers.seen) == ([0], list(range(25)))
+        real, attempts = score_module.shown_pictures, iter(range(2))
+
+        def late(*given: Any) -> Iterator[VideoFrame]:
+            pictures = real(*given)
+            if next(attempts):
+                yield from pictures
+            else:
+                yield from islice(pictures, 6)
+                raise MissingFrames(0, 6)
+
+        monkeypatch.setattr(score_module, "shown_pictures", late)
+        score_unit(store, manifest.job_key, 2)
+        assert (begun, Remembers.seen) == ([0, 46, 46], list(range(46, 75)))
 
     def test_an_enlarging_scorer_enlarges(
         self, cfr25: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
