@@ -160,7 +160,7 @@ def test_a_tilde_is_the_home_folder_as_in_a_source(
     assert resolve_output("~/out.mp4", source, ".mp4", FAST) == tmp_path / "out.mp4"
     found = resolve_output("~/sub/", source, ".mp4", FAST)
     assert found == tmp_path / "sub" / "clip.fast-the_scream.mp4"
-    for address in ("~nobody-here.mp4", "sub/~"):
+    for address in ("~nobody-here.mp4", "sub/~", "./~/x", "./~root/x"):
         assert resolve_output(f"{address}.mp4", source, ".mp4", FAST) == tmp_path / f"{address}.mp4"
         assert place_of(address, Settings()) == Path(address)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -79,10 +80,11 @@ def path_of(address: str) -> Path:
             f"address {without_queries(address)!r} is not understood: use a path, file://PATH, "
             "az://ACCOUNT/CONTAINER/PATH, or the https address of a blob."
         )
-    try:
-        return Path(address).expanduser()
-    except RuntimeError:  # "~name", and no user has that name
-        return Path(address)
+    path = Path(address)
+    if address.startswith("~"):  # in "./~" it is a name, which Path does not tell from "~"
+        with suppress(RuntimeError):  # "~name", and no user has that name
+            return path.expanduser()
+    return path
 
 
 def container_and_key(address: str) -> tuple[str, str]:
