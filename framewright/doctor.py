@@ -150,14 +150,12 @@ def _sandbox() -> Iterator[Finding]:
 def _variables() -> Iterator[Finding]:
     """A setting whose name is misspelt has no effect, and nobody would say so."""
     yield from _misspelt("environment", os.environ)
-    file = DotEnvSettingsSource(Settings)  # which takes names in any case
-    names = [name.upper() for name in file.env_vars]
-    yield from _misspelt(str(Path(".env").absolute()), names)
+    yield from _misspelt(str(Path(".env").absolute()), DotEnvSettingsSource(Settings).env_vars)
 
 
 def _misspelt(where: str, names: Iterable[str]) -> Iterator[Finding]:
     known = [f"FRAMEWRIGHT_{name.upper()}" for name in Settings.model_fields]
-    for name in sorted(names):
+    for name in sorted(name.upper() for name in names):  # they are taken in any case
         ours = name.startswith("FRAMEWRIGHT_") and not name.startswith(_OTHERS)
         if ours and name not in known:
             near = difflib.get_close_matches(name, known, 1)

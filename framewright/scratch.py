@@ -38,7 +38,7 @@ def scratch_folder(settings: Settings) -> Iterator[Path]:
         OSError: it cannot be made now: the disk is full, say. A task is tried again then.
     """
     try:
-        root = settings.scratch_folder or tempfile.gettempdir()
+        root = os.path.expanduser(settings.scratch_folder) or tempfile.gettempdir()
         _remove_left(root)
         folder, lock = _held_folder(root)
     except OSError as error:

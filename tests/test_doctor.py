@@ -107,6 +107,12 @@ def test_a_misspelt_setting_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "Did you mean FRAMEWRIGHT_BATCH_FRAMES?" in finding.advice
 
 
+def test_names_in_the_environment_are_taken_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("framewright_batchframes", "3")
+    monkeypatch.setenv("framewright_batch_frames", "3")
+    assert found("environment").found.startswith("FRAMEWRIGHT_BATCHFRAMES is no setting")
+
+
 def test_a_misspelt_setting_in_the_file_is_a_finding(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,6 +33,12 @@ def test_it_is_gone_in_the_end_whatever_happens(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_it_may_be_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with scratch_folder(Settings(scratch_folder="~")) as folder:
+        assert folder.parent == tmp_path
+
+
 @pytest.mark.parametrize("name", ["nowhere", "file", "x" * 300])
 def test_a_place_that_is_none_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
