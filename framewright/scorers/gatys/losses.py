@@ -145,7 +145,7 @@ def reference_loss(
 
 
 def _aside(pictures: Tensor) -> Tensor:
-    """Lay the channels of each pixel beside each other on a CPU, whose convolutions are faster so."""
+    """Lay the channels of each pixel beside each other on a CPU, which then convolves faster."""
     beside = pictures.device.type == "cpu"
     return pictures.contiguous(memory_format=torch.channels_last) if beside else pictures
 
