@@ -163,9 +163,9 @@ def apart(options: dict[str, object], frames: Tensor, first: int, later: int) ->
 def test_where_a_unit_began_is_forgotten_after_a_frame_that_all_runs_optimise_alone(
     files: dict[str, str],
 ) -> None:
-    frames = moving(18, 72, 84)
-    options = {**files, "steps": 4, "short_side": 72}
-    with_it, without = apart(options, frames, 26, 4), apart(options, frames, 1, 4)
+    frames = moving(12, 64, 64)
+    options = {**files, "steps": 4, "short_side": 64}
+    with_it, without = apart(options, frames, 28, 3), apart(options, frames, 1, 3)
     assert with_it[-1] < 0.2 * with_it[0]
     assert with_it[-1] < 0.5 * without[-1]
 
