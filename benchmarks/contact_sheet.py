@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from benchmarks.record import record
 from framewright import scorers
@@ -39,13 +40,17 @@ def load(path: Path, width: int) -> Image.Image:
     return rgb.crop((left, top, left + width, top + height))
 
 
+def tensor_of(image: Image.Image) -> Tensor:
+    """Return (1, 3, H, W) in [0, 1]."""
+    return torch.from_numpy(np.asarray(image, np.float32) / 255).permute(2, 0, 1)[None]
+
+
 def painted(scorer: scorers.Scorer, photo: Image.Image) -> Image.Image:
     """What a scorer that is set up makes of a photo."""
-    pixels = torch.from_numpy(np.asarray(photo, np.float32) / 255).permute(2, 0, 1)[None]
     if isinstance(scorer, Sequential):
         scorer.begin(0)
     with torch.inference_mode():
-        result = scorer.score(pixels)[0].permute(1, 2, 0).clamp(0, 1)
+        result = scorer.score(tensor_of(photo))[0].permute(1, 2, 0).clamp(0, 1)
     return Image.fromarray((result * 255).round().to(torch.uint8).numpy())
 
 

@@ -18,10 +18,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.contact_sheet import tensor_of
 from benchmarks.record import record
 from framewright.scorers.fast import fit
 from framewright.scorers.fast.leaves import dead_leaves
@@ -43,9 +43,7 @@ ROUNDS = 3
 
 def loaded(path: Path) -> Tensor:
     """A painting as `fast` reads it, (1, 3, H, W)."""
-    return torch.from_numpy(np.asarray(read_painting(path), np.float32) / 255).permute(2, 0, 1)[
-        None
-    ]
+    return tensor_of(read_painting(path))
 
 
 def timed(painting: Tensor) -> tuple[float, float]:

@@ -19,45 +19,33 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
-from benchmarks.contact_sheet import load, painted
+from benchmarks.contact_sheet import load, painted, tensor_of
 from benchmarks.record import record
 from framewright.scorers.fast import fit
 from framewright.scorers.fast.colours import Colours, layout_distance
 from framewright.scorers.fast.scorer import FastScorer
 from framewright.scorers.painting import read_painting
+from framewright.scorers.transport import matrix_power
 from training.losses import content_loss, style_loss, targets
 from training.vgg import VggSlice
 
 FIGURES = ("colour", "style", "content", "layout")
 
 
-def tensor_of(image: Image.Image) -> Tensor:
-    """Return (1, 3, H, W) in [0, 1]."""
-    return torch.from_numpy(np.asarray(image, np.float32) / 255).permute(2, 0, 1)[None]
-
-
 def between_colours(first: Tensor, second: Tensor) -> float:
     """2-Wasserstein distance of the Gaussians of two pictures' colours, in units of Lab."""
     (mean, covariance), (other_mean, other) = (_gaussian(each) for each in (first, second))
-    root = _root(covariance)
-    spread = np.trace(covariance + other - 2 * _root(root @ other @ root))
-    return float(np.sqrt(np.square(mean - other_mean).sum() + max(spread, 0)))
+    root = matrix_power(covariance, 0.5)
+    spread = torch.trace(covariance + other - 2 * matrix_power(root @ other @ root, 0.5))
+    return float(((mean - other_mean).square().sum() + spread.clamp_min(0)).sqrt())
 
 
-def _gaussian(picture: Tensor) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _gaussian(picture: Tensor) -> tuple[Tensor, Tensor]:
     rgb = np.ascontiguousarray(picture[0].clamp(0, 1).permute(1, 2, 0).numpy())
-    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB).reshape(-1, 3).astype(np.float64)
-    return lab.mean(axis=0), np.cov(lab, rowvar=False)
-
-
-def _root(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    values, vectors = np.linalg.eigh(matrix)
-    root: NDArray[np.float64] = (vectors * np.sqrt(values.clip(0))) @ vectors.T
-    return root
+    lab = torch.from_numpy(cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)).reshape(-1, 3).double()
+    return lab.mean(0), lab.T.cov()
 
 
 def judged(vgg: VggSlice, painting: Tensor, photos: Sequence[Tensor],
